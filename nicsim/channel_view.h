@@ -1,0 +1,97 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// nicsim's side of the channel of one process: reads descriptors exactly once, writes progress, wakes the client.
+//
+// Threads and processes: used by nicsim's one thread; the client changes its half of the memory at any time, so
+// everything read here is copied first and checked by the caller afterwards.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "nicsim/wire/channel.h"
+#include "nicsim/wire/status.h"
+#include "platform/shared_memory.h"
+
+namespace vmmc::nicsim {
+
+// A private copy of one descriptor.
+struct DescriptorCopy {
+  std::uint64_t header;
+  std::uint32_t import_slot;
+  std::uint32_t import_generation;
+  std::uint64_t destination;
+  union {
+    std::byte inline_data[wire::kInlineBytes];
+    wire::Source source;
+  };
+};
+
+class ChannelView {
+ public:
+  ChannelView() = default;
+  // `mapping` holds at least wire::kChannelBytes, zeroed. Writes the header.
+  explicit ChannelView(platform::SharedMapping mapping);
+
+  // True if the next descriptor has been published.
+  bool ready() const {
+    return wire::header_sequence(slot(head_).header.load(std::memory_order_acquire)) ==
+           wire::sequence_of_ticket(head_);
+  }
+
+  // Copies the next descriptor, if it has been published.
+  bool take(DescriptorCopy& copy) const;
+
+  // Brings the cache line of the descriptor after the next one here while we work.
+  void prefetch() const { __builtin_prefetch(&slot(head_ + 1)); }
+
+  // Ends the descriptor last taken.
+  void complete(wire::Status result) {
+    channel().results[head_ % wire::kSendSlots].store(static_cast<std::int32_t>(result),
+                                                      std::memory_order_relaxed);
+    ++head_;
+    channel().send_status.completed.store(head_, std::memory_order_release);
+  }
+
+  std::uint64_t completed() const { return head_; }
+
+  // The ticket after the last one that is published without a gap now: what the client has asked for so far.
+  std::uint64_t published() const;
+
+  // Says that nicsim stops looking at the queue until the doorbell rings. Returns false, and goes on looking, if a
+  // descriptor is ready.
+  bool park();
+  void unpark() { channel().doorbell.nic_sleeps.store(0, std::memory_order_relaxed); }
+
+  // Wakes the client if it said that it sleeps. The caller has issued a sequentially consistent fence since the
+  // stores that the client waits for.
+  void wake_if_armed();
+
+  // Wakes every sleeper of the client, whatever it said.
+  void wake();
+
+  void set_import_state(std::uint32_t slot, std::uint32_t generation, wire::ImportPhase phase) {
+    channel().import_states[slot].store(wire::make_import_state(generation, phase),
+                                        std::memory_order_release);
+  }
+
+  // One writer: no read-modify-write needed.
+  static void count(std::atomic<std::uint64_t>& counter, std::uint64_t amount = 1) {
+    counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+  wire::ChannelCounters& counters() const { return channel().counters; }
+
+  const std::byte* staging() const { return channel().staging; }
+
+ private:
+  wire::Channel& channel() const { return *reinterpret_cast<wire::Channel*>(mapping_.data()); }
+  const wire::SendDescriptor& slot(std::uint64_t ticket) const {
+    return channel().send_queue[ticket % wire::kSendSlots];
+  }
+
+  platform::SharedMapping mapping_;
+  std::uint64_t head_ = 0;  // ticket of the next descriptor; ours alone, never read back from shared memory
+};
+
+}  // namespace vmmc::nicsim

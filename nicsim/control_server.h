@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The control server: listens on nicsim's Unix socket and gives every client a session.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "nicsim/machine.h"
+#include "nicsim/session.h"
+
+namespace vmmc::nicsim {
+
+// Threads: used by nicsim's one thread.
+class ControlServer {
+ public:
+  struct Events {
+    std::function<void(Process&)> attached;
+    std::function<void(Process&)> doorbell;
+    std::function<void(Process&)> leaving;  // about to be detached
+    std::function<void()> last_left;        // no client is left, and there has been one
+  };
+
+  // `listener` is a listening non-blocking socket. Serves `own_user` and root, or everybody if `any_user`.
+  ControlServer(boost::asio::io_context& context, platform::FileDescriptor listener,
+                std::uint32_t nodes, bool any_user, Events events);
+
+  Machine& machine() { return machine_; }
+
+ private:
+  void await_client();
+  void accept_clients();
+  void accept_client(platform::FileDescriptor socket);
+  void session_ended(Process* process);
+
+  boost::asio::io_context& context_;
+  boost::asio::posix::stream_descriptor listener_;
+  boost::asio::steady_timer retry_;
+  bool any_user_;
+  Events events_;
+  Machine machine_;
+  Session::Events session_events_;
+  std::map<const Process*, Session*> sessions_;
+  std::size_t connections_ = 0;
+};
+
+}  // namespace vmmc::nicsim

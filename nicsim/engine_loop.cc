@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "nicsim/engine_loop.h"
+
+#include <algorithm>
+
+namespace vmmc::nicsim {
+namespace {
+
+// Rounds of the loop without work after which a single queue is parked while others keep the loop busy.
+constexpr std::uint32_t kQuietRounds = 4096;
+
+// Looking for control messages costs a system call, so it is done once in so many rounds.
+constexpr std::uint32_t kControlRounds = 256;
+
+}  // namespace
+
+void EngineLoop::attached(Process& process) {
+  // The queue is empty: no descriptor can have been published before the client had its channel.
+  process.channel.park();
+}
+
+void EngineLoop::doorbell(Process& process) {
+  const bool known = std::any_of(active_.begin(), active_.end(), [&](const ActiveQueue& queue) {
+    return queue.process == &process;
+  });
+  if (known) return;
+  process.channel.unpark();
+  active_.push_back({&process, 0});
+}
+
+void EngineLoop::leaving(Process& process) {
+  std::erase_if(active_, [&](const ActiveQueue& queue) { return queue.process == &process; });
+}
+
+void EngineLoop::run() {
+  while (!stopping_) {
+    if (serve_queues()) {
+      wait_.reset();
+      if (machine_.unexports_waiting()) machine_.settle_unexports();
+      if (++rounds_ % kControlRounds == 0) poll_control();
+      continue;
+    }
+    if (++rounds_ % kControlRounds == 0) poll_control();
+    if (active_.empty() || wait_.step() == platform::AdaptiveWait::Advice::kSleep) sleep();
+  }
+}
+
+// One visit to each queue. Those that stay quiet while others work are parked.
+bool EngineLoop::serve_queues() {
+  bool worked = false;
+  for (std::size_t i = 0; i < active_.size();) {
+    ActiveQueue& queue = active_[i];
+    if (engine_.serve(*queue.process)) {
+      queue.quiet_rounds = 0;
+      worked = true;
+    } else if (++queue.quiet_rounds >= kQuietRounds && queue.process->channel.park()) {
+      active_[i] = active_.back();
+      active_.pop_back();
+      continue;
+    }
+    ++i;
+  }
+  return worked;
+}
+
+void EngineLoop::poll_control() { context_.poll(); }
+
+// Parks every queue and waits in the kernel for a doorbell or a control message.
+void EngineLoop::sleep() {
+  std::erase_if(active_, [](const ActiveQueue& queue) { return queue.process->channel.park(); });
+  if (!active_.empty()) return;  // something came in
+  context_.run_one();
+  wait_.reset();
+}
+
+}  // namespace vmmc::nicsim

@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// An attached process, as nicsim knows it: who it is, what it has registered, exported and imported.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "nicsim/channel_view.h"
+#include "nicsim/outgoing_page_table.h"
+#include "nicsim/segment.h"
+#include "nicsim/wire/control.h"
+
+namespace vmmc::nicsim {
+
+struct Process;
+
+struct Rights {
+  std::uint32_t access;
+  std::uint32_t user;
+  std::uint32_t node;
+  std::uint32_t process;
+  wire::ExecutorDemand executor;
+};
+
+struct ExportedBuffer {
+  Process* owner;
+  std::uint32_t id;
+  std::uint64_t length;
+  std::uint32_t page_offset;
+  Rights rights;
+  std::uint32_t first_incoming_page;
+  std::uint32_t pages;
+  bool closing = false;  // unexport is waiting for transfers that were asked for before it
+  std::vector<std::shared_ptr<Segment>> segments;  // keeps the memory mapped
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> byte_runs;  // keys of the owner's exported_bytes
+  std::set<std::pair<Process*, std::uint32_t>> importers;          // process and its import slot
+};
+
+struct Import {
+  std::uint32_t generation = 0;
+  wire::ImportPhase phase = wire::ImportPhase::kFree;
+  ExportedBuffer* buffer = nullptr;  // only while granted
+  std::uint32_t first_page = 0;      // in the destination space
+  std::uint32_t pages = 0;
+};
+
+// The transfer at the head of a process's send queue, while it is being carried out piece by piece.
+struct Transfer {
+  bool active = false;
+  DescriptorCopy descriptor;
+  wire::SourceKind kind;
+  std::uint64_t length = 0;
+  std::uint64_t done = 0;  // bytes moved
+};
+
+struct Process {
+  std::uint32_t node = 0;
+  std::uint32_t id = 0;
+  pid_t pid = 0;  // for reading its memory only
+  uid_t uid = 0;
+  bool can_read_memory = false;
+
+  ChannelView channel;
+  Transfer transfer;
+  std::unordered_map<std::uint32_t, std::shared_ptr<Segment>> segments;
+  std::uint32_t next_segment_id = 1;
+
+  std::map<std::uint32_t, std::unique_ptr<ExportedBuffer>> exports;  // by buffer id
+  // Which bytes of which segment are exported: (segment, first byte) -> end. Finds overlaps.
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> exported_bytes;
+
+  std::vector<Import> imports;  // by slot
+  std::vector<std::uint32_t> free_import_slots;
+  OutgoingPageTable outgoing_pages;
+};
+
+}  // namespace vmmc::nicsim

@@ -1,0 +1,234 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "nicsim/session.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include "nicsim/log.h"
+#include "platform/system_calls.h"
+
+namespace vmmc::nicsim {
+namespace {
+
+// A request of type T if the message is exactly one; descriptors are checked by the caller.
+template <typename T>
+std::optional<T> as(std::span<const std::byte> message) {
+  if (message.size() != sizeof(T)) return std::nullopt;
+  T request;
+  std::memcpy(&request, message.data(), sizeof request);
+  return request;
+}
+
+// An export request carries only as many extents as it says.
+std::optional<wire::ExportRequest> as_export(std::span<const std::byte> message) {
+  constexpr std::size_t kFixed = offsetof(wire::ExportRequest, extents);
+  wire::ExportRequest request{};
+  if (message.size() < kFixed || message.size() > sizeof request) return std::nullopt;
+  std::memcpy(&request, message.data(), message.size());
+  if (message.size() != kFixed + std::uint64_t{request.extent_count} * sizeof(wire::Extent)) {
+    return std::nullopt;
+  }
+  return request;
+}
+
+}  // namespace
+
+Session::Session(boost::asio::io_context& context, platform::FileDescriptor socket,
+                 platform::PeerCredentials peer, bool serve_peer, Machine& machine,
+                 const Events& events)
+    : socket_(context, socket.release()),
+      doorbell_(context),
+      peer_(peer),
+      serve_peer_(serve_peer),
+      machine_(machine),
+      events_(events) {}
+
+void Session::start() { await_request(); }
+
+void Session::stop() {
+  if (stopped_) return;
+  stopped_ = true;
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  doorbell_.close(ignored);
+  events_.ended(std::exchange(process_, nullptr));
+}
+
+void Session::await_request() {
+  socket_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       if (error) return self->stop();
+                       self->read_requests();
+                       if (!self->stopped_) self->await_request();
+                     });
+}
+
+void Session::await_doorbell() {
+  doorbell_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                       [self = shared_from_this()](const boost::system::error_code& error) {
+                         if (error || self->stopped_) return;
+                         std::uint64_t rings = 0;
+                         // Non-blocking; a client that reads it first only cheats itself.
+                         (void)!::read(self->doorbell_.native_handle(), &rings, sizeof rings);
+                         self->events_.doorbell(*self->process_);
+                         self->await_doorbell();
+                       });
+}
+
+// One request a time, so that a client that keeps asking does not keep nicsim from the others.
+void Session::read_requests() {
+  std::array<std::byte, wire::kMaxMessageBytes> buffer;
+  auto received = platform::receive_message(socket_.native_handle(), buffer);
+  if (!received.ok()) {
+    if (received.error().number != EAGAIN && received.error().number != EINTR) stop();
+    return;
+  }
+  platform::ReceivedMessage& message = received.value();
+  if (message.bytes == 0) return stop();
+  if (message.truncated || message.bytes < sizeof(wire::MessageHeader)) {
+    log(LogLevel::kWarning, "a client sent a message that is none; closing its connection");
+    return stop();
+  }
+  handle(std::span(buffer.data(), message.bytes), message);
+}
+
+void Session::handle(std::span<const std::byte> message, platform::ReceivedMessage& received) {
+  wire::MessageHeader header;
+  std::memcpy(&header, message.data(), sizeof header);
+  if (header.magic != wire::kMagic) {
+    log(LogLevel::kWarning, "a client does not speak VMMC; closing its connection");
+    return stop();
+  }
+  if (header.version != wire::kVersion) {
+    reply_status(header, wire::Status::kVersionMismatch);
+    return stop();
+  }
+  if (process_ == nullptr) {
+    handle_first(header, message);
+  } else {
+    dispatch(header, message, received);
+  }
+}
+
+void Session::handle_first(const wire::MessageHeader& header, std::span<const std::byte> message) {
+  if (!serve_peer_) {
+    reply_status(header, wire::Status::kUserNotAllowed);
+    return stop();
+  }
+  const auto request = as<wire::AttachRequest>(message);
+  if (header.type != wire::MessageType::kAttach || !request) {
+    reply_status(header, wire::Status::kMalformed);
+    return stop();
+  }
+  handle_attach(*request);
+}
+
+void Session::handle_attach(const wire::AttachRequest& request) {
+  platform::FileDescriptor bell(platform::system_calls().eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!bell.valid()) return reply_status(request.header, wire::Status::kOutOfMemory);
+  auto outcome = machine_.attach(peer_, request);
+  if (const auto* refused = std::get_if<wire::Status>(&outcome)) {
+    return reply_status(request.header, *refused);
+  }
+  auto& attached = std::get<Machine::Attached>(outcome);
+  process_ = attached.process;
+  wire::AttachReply reply{};
+  reply.header = request.header;
+  reply.node = process_->node;
+  reply.process = process_->id;
+  reply.nodes = machine_.backplane().nodes();
+  reply.can_read_memory = process_->can_read_memory ? 1 : 0;
+  reply.destination_space_bytes =
+      std::uint64_t{OutgoingPageTable::kMaxPages} * wire::kPageSize;
+  const std::array<int, 2> descriptors{attached.channel.get(), bell.get()};
+  doorbell_.assign(bell.release());
+  events_.attached(*process_, *this);
+  await_doorbell();
+  log(LogLevel::kInfo, "process " + std::to_string(process_->id) + " attached to node " +
+                           std::to_string(process_->node));
+  send_bytes(std::as_bytes(std::span(&reply, 1)), descriptors);
+}
+
+void Session::dispatch(const wire::MessageHeader& header, std::span<const std::byte> message,
+                       platform::ReceivedMessage& received) {
+  switch (header.type) {
+    case wire::MessageType::kRegisterSegment:
+      if (const auto request = as<wire::RegisterSegmentRequest>(message);
+          request && received.descriptor_count == 1) {
+        const auto outcome = machine_.register_segment(*process_, received.descriptors[0].get(),
+                                                       request->bytes);
+        wire::RegisterSegmentReply reply{};
+        reply.header = header;
+        if (const auto* refused = std::get_if<wire::Status>(&outcome)) {
+          reply.header.status = *refused;
+        } else {
+          reply.segment = std::get<std::uint32_t>(outcome);
+        }
+        return send(reply);
+      }
+      break;
+    case wire::MessageType::kReleaseSegment:
+      if (const auto request = as<wire::ReleaseSegmentRequest>(message)) {
+        return reply_status(header, machine_.release_segment(*process_, request->segment));
+      }
+      break;
+    case wire::MessageType::kExport:
+      if (const auto request = as_export(message)) {
+        return reply_status(header, machine_.export_buffer(*process_, *request));
+      }
+      break;
+    case wire::MessageType::kUnexport:
+      if (const auto request = as<wire::UnexportRequest>(message)) {
+        const auto status = machine_.unexport(*process_, *request);
+        if (status) reply_status(header, *status);
+        return;
+      }
+      break;
+    case wire::MessageType::kImport:
+      if (const auto request = as<wire::ImportRequest>(message)) {
+        const auto reply = machine_.import(*process_, *request);
+        if (reply) send(*reply);
+        return;
+      }
+      break;
+    case wire::MessageType::kCancelImport:
+      if (const auto request = as<wire::CancelImportRequest>(message)) {
+        return reply_status(header, machine_.cancel_import(*process_, request->import_request));
+      }
+      break;
+    case wire::MessageType::kUnimport:
+      if (const auto request = as<wire::UnimportRequest>(message)) {
+        return reply_status(header, machine_.unimport(*process_, *request));
+      }
+      break;
+    case wire::MessageType::kAttach:
+      break;
+  }
+  reply_status(header, wire::Status::kMalformed);
+}
+
+void Session::reply_status(const wire::MessageHeader& request, wire::Status status) {
+  wire::PlainReply reply{request};
+  reply.header.magic = wire::kMagic;
+  reply.header.version = wire::kVersion;
+  reply.header.status = status;
+  send(reply);
+}
+
+// A client that does not take its replies is cut off: nicsim waits for nobody.
+void Session::send_bytes(std::span<const std::byte> bytes, std::span<const int> descriptors) {
+  if (stopped_) return;
+  if (platform::send_message(socket_.native_handle(), bytes, descriptors).ok()) return;
+  // Not at once: the caller may be in the middle of a change that concerns this process.
+  boost::asio::post(socket_.get_executor(), [self = shared_from_this()] { self->stop(); });
+}
+
+}  // namespace vmmc::nicsim

@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A session: one client's connection. Reads its requests, has the machine carry them out, sends the replies. Its
+// hang-up is the client's death.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "nicsim/machine.h"
+#include "platform/unix_socket.h"
+
+namespace vmmc::nicsim {
+
+// Threads: used by nicsim's one thread. Kept alive by its pending reads.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  // What a session tells the rest of nicsim.
+  struct Events {
+    std::function<void(Process&, Session&)> attached;
+    std::function<void(Process&)> doorbell;   // the client has published descriptors
+    std::function<void(Process*)> ended;      // once; nullptr if it never attached
+  };
+
+  Session(boost::asio::io_context& context, platform::FileDescriptor socket,
+          platform::PeerCredentials peer, bool serve_peer, Machine& machine, const Events& events);
+
+  void start();
+  void stop();
+
+  template <typename Reply>
+  void send(const Reply& reply) {
+    send_bytes(std::as_bytes(std::span(&reply, 1)), {});
+  }
+
+ private:
+  void await_request();
+  void await_doorbell();
+  void read_requests();
+  void handle(std::span<const std::byte> message, platform::ReceivedMessage& received);
+  void handle_first(const wire::MessageHeader& header, std::span<const std::byte> message);
+  void handle_attach(const wire::AttachRequest& request);
+  void dispatch(const wire::MessageHeader& header, std::span<const std::byte> message,
+                platform::ReceivedMessage& received);
+  void reply_status(const wire::MessageHeader& request, wire::Status status);
+  void send_bytes(std::span<const std::byte> bytes, std::span<const int> descriptors);
+
+  boost::asio::posix::stream_descriptor socket_;
+  boost::asio::posix::stream_descriptor doorbell_;
+  platform::PeerCredentials peer_;
+  bool serve_peer_;
+  bool stopped_ = false;
+  Machine& machine_;
+  const Events& events_;
+  Process* process_ = nullptr;
+};
+
+}  // namespace vmmc::nicsim

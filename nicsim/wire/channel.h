@@ -1,0 +1,155 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The channel: the memory that nicsim shares with one attached process. One anonymous file (memfd), created and
+// fully allocated by nicsim, sealed against shrinking and growing, handed to the client at attach.
+//
+//   offset        bytes              who writes      what
+//   0             64                 nicsim, once    ChannelHeader
+//   64            64                 nicsim          SendStatus: progress of the send queue
+//   128           64                 both            Doorbell: nicsim says that it sleeps
+//   192           64                 client (nicsim clears)  WakeRequest: the client says that it sleeps
+//   256           64                 nicsim          Arrivals: futex word of the sleeping client
+//   320           192                nicsim          ChannelCounters
+//   512           4 x kSendSlots     nicsim          result of each send slot (Status)
+//   1536          4 x kImportSlots   nicsim          ImportState of each import slot
+//   kSendQueueOffset   64 x kSendSlots   client      SendDescriptor slots
+//   kStagingOffset     kStagingBytes     client      staging area for source bytes
+//
+// Threads and processes
+//   Each field has one writing side, but for the two flags whose comment says otherwise. Nothing that the client
+//   writes is believed: nicsim reads each value once, copies it and checks the copy. Nothing that nicsim writes is
+//   read back by nicsim.
+//
+// What a crash at any instruction leaves behind
+//   A dead client leaves a channel that nicsim unmaps. A dead nicsim leaves flags that no longer change; the client
+//   learns of it from its socket, never from here.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "nicsim/wire/send_descriptor.h"
+#include "nicsim/wire/version.h"
+
+namespace vmmc::wire {
+
+inline constexpr std::uint32_t kSendSlots = 256;
+inline constexpr std::uint32_t kImportSlots = 4096;
+inline constexpr std::uint32_t kStagingBytes = 256 * 1024;
+
+struct alignas(kCacheLineSize) ChannelHeader {
+  std::uint32_t magic;
+  std::uint32_t version;
+  std::uint64_t bytes;  // size of the whole channel
+  std::uint32_t send_slots;
+  std::uint32_t import_slots;
+  std::uint32_t staging_bytes;
+  std::uint32_t reserved[9];
+};
+
+// Progress of the send queue. `completed` counts descriptors that nicsim has finished: their source bytes are no
+// longer needed, their bytes are in the destination's memory, and their results stand in the result array.
+struct alignas(kCacheLineSize) SendStatus {
+  std::atomic<std::uint64_t> completed;
+  std::uint64_t reserved[7];
+};
+
+// nicsim stores 1 before it stops looking at this queue (and looks once more). A client that has published a
+// descriptor and then exchanges a 1 for 0 must write the doorbell eventfd.
+struct alignas(kCacheLineSize) Doorbell {
+  std::atomic<std::uint32_t> nic_sleeps;
+  std::uint32_t reserved[15];
+};
+
+// A client thread stores 1, looks once more at what it waits for, and sleeps on Arrivals::count. After it has
+// moved bytes into the client's memory or completed one of its sends, nicsim exchanges a 1 for 0, adds 1 to
+// Arrivals::count and wakes every sleeper (shared futex).
+struct alignas(kCacheLineSize) WakeRequest {
+  std::atomic<std::uint32_t> armed;
+  std::uint32_t reserved[15];
+};
+
+struct alignas(kCacheLineSize) Arrivals {
+  std::atomic<std::uint32_t> count;
+  std::uint32_t reserved[15];
+};
+
+// Counted by nicsim since attach; one writer, so plain stores. Order and names are the ABI.
+struct alignas(kCacheLineSize) ChannelCounters {
+  std::atomic<std::uint64_t> transfers_sent;      // deliberate updates of this process carried out
+  std::atomic<std::uint64_t> bytes_sent;
+  std::atomic<std::uint64_t> packets_sent;        // at most one page each
+  std::atomic<std::uint64_t> transfers_refused;
+  std::atomic<std::uint64_t> transfers_received;  // into buffers that this process exports
+  std::atomic<std::uint64_t> bytes_received;
+  std::atomic<std::uint64_t> inline_transfers;    // by source kind
+  std::atomic<std::uint64_t> staged_transfers;
+  std::atomic<std::uint64_t> segment_transfers;
+  std::atomic<std::uint64_t> memory_transfers;
+  std::atomic<std::uint64_t> wakeups;             // times nicsim woke this process
+  std::uint64_t reserved[13];
+};
+
+// State of an import, low 8 bits ImportPhase, high 24 bits the low bits of the generation.
+enum class ImportPhase : std::uint8_t {
+  kFree = 0,
+  kGranted = 1,
+  kUnexported = 2,  // the exporter took the buffer back
+  kPeerDead = 3,    // the exporter ended
+};
+
+inline constexpr std::size_t kSendStatusOffset = 64;
+inline constexpr std::size_t kDoorbellOffset = 128;
+inline constexpr std::size_t kWakeRequestOffset = 192;
+inline constexpr std::size_t kArrivalsOffset = 256;
+inline constexpr std::size_t kCountersOffset = 320;
+inline constexpr std::size_t kResultsOffset = 512;
+inline constexpr std::size_t kImportStatesOffset = kResultsOffset + 4 * kSendSlots;
+inline constexpr std::size_t kSendQueueOffset =
+    (kImportStatesOffset + 4 * kImportSlots + kPageSize - 1) / kPageSize * kPageSize;
+inline constexpr std::size_t kStagingOffset = kSendQueueOffset + sizeof(SendDescriptor) * kSendSlots;
+inline constexpr std::size_t kChannelBytes = kStagingOffset + kStagingBytes;
+
+// The channel as one structure, so that offsets are checked by the compiler and code reads channel->counters.
+struct Channel {
+  ChannelHeader header;
+  SendStatus send_status;
+  Doorbell doorbell;
+  WakeRequest wake_request;
+  Arrivals arrivals;
+  ChannelCounters counters;
+  std::atomic<std::int32_t> results[kSendSlots];
+  std::atomic<std::uint32_t> import_states[kImportSlots];
+  alignas(kPageSize) SendDescriptor send_queue[kSendSlots];
+  alignas(kPageSize) std::byte staging[kStagingBytes];
+};
+
+static_assert(sizeof(ChannelHeader) == 64);
+static_assert(sizeof(SendStatus) == 64);
+static_assert(sizeof(Doorbell) == 64);
+static_assert(sizeof(WakeRequest) == 64);
+static_assert(sizeof(Arrivals) == 64);
+static_assert(sizeof(ChannelCounters) == 192);
+static_assert(offsetof(Channel, send_status) == kSendStatusOffset);
+static_assert(offsetof(Channel, doorbell) == kDoorbellOffset);
+static_assert(offsetof(Channel, wake_request) == kWakeRequestOffset);
+static_assert(offsetof(Channel, arrivals) == kArrivalsOffset);
+static_assert(offsetof(Channel, counters) == kCountersOffset);
+static_assert(offsetof(Channel, results) == kResultsOffset);
+static_assert(offsetof(Channel, import_states) == kImportStatesOffset);
+static_assert(offsetof(Channel, send_queue) == kSendQueueOffset);
+static_assert(offsetof(Channel, staging) == kStagingOffset);
+static_assert(sizeof(Channel) == kChannelBytes);
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
+static_assert(std::atomic<std::int32_t>::is_always_lock_free);
+
+constexpr std::uint32_t make_import_state(std::uint32_t generation, ImportPhase phase) {
+  return (generation << 8) | static_cast<std::uint8_t>(phase);
+}
+constexpr ImportPhase import_phase(std::uint32_t state) {
+  return static_cast<ImportPhase>(state & 0xff);
+}
+
+}  // namespace vmmc::wire

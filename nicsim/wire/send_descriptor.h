@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// One deliberate update, as a client asks for it: one slot, one cache line, of the client's send queue.
+//
+// Threads and processes
+//   Written by the client (one thread at a time, the library sees to it), read by nicsim's engine. All words but
+//   `header` are plain data that become visible through it: the client fills the line and then stores `header`
+//   with release; the engine loads `header` with acquire and copies the line to private memory before it checks.
+//
+// Invariants
+//   The ticket of a descriptor is its number since attach, counted from 0; it lives in slot `ticket % slots`.
+//   A slot is ready exactly when the sequence half of its header equals the low 32 bits of `ticket + 1`.
+//   The client reuses a slot only after SendStatus::completed has passed its ticket.
+//
+// What a crash at any instruction leaves behind
+//   A client that dies before the store to `header` leaves a slot that never becomes ready; after it, a transfer
+//   that may still be carried out. Neither disturbs nicsim, which forgets the queue when the socket hangs up.
+//
+// Header word, bits:  63..32 sequence | 31..24 source kind | 23..16 operation | 15..0 inline length (bytes)
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "nicsim/wire/version.h"
+
+namespace vmmc::wire {
+
+enum class Operation : std::uint8_t {
+  kDeliberateUpdate = 1,
+};
+
+// Where the bytes of a deliberate update come from.
+enum class SourceKind : std::uint8_t {
+  kInline = 1,   // in the descriptor itself
+  kStaged = 2,   // in the channel's staging area; `source.address` is an offset in it
+  kSegment = 3,  // in a segment registered with nicsim; `source.address` is an offset in it
+  kMemory = 4,   // anywhere in the client's memory; nicsim reads it across (process_vm_readv)
+};
+
+inline constexpr std::size_t kInlineBytes = 40;
+
+// Used by every source kind but kInline.
+struct Source {
+  std::uint64_t length;   // bytes, > 0
+  std::uint64_t address;  // see SourceKind
+  std::uint32_t segment;  // segment id, only for kSegment
+  std::uint32_t reserved[5];
+};
+static_assert(sizeof(Source) == kInlineBytes);
+
+struct alignas(kCacheLineSize) SendDescriptor {
+  std::atomic<std::uint64_t> header;
+  std::uint32_t import_slot;        // the import that `destination` must lie in ...
+  std::uint32_t import_generation;  // ... and the generation that its slot had when it was granted
+  std::uint64_t destination;        // bytes from the start of the client's destination space
+  union {
+    std::byte inline_data[kInlineBytes];
+    Source source;
+  };
+};
+
+static_assert(sizeof(SendDescriptor) == kCacheLineSize);
+static_assert(offsetof(SendDescriptor, header) == 0);
+static_assert(offsetof(SendDescriptor, import_slot) == 8);
+static_assert(offsetof(SendDescriptor, import_generation) == 12);
+static_assert(offsetof(SendDescriptor, destination) == 16);
+static_assert(offsetof(SendDescriptor, inline_data) == 24);
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+constexpr std::uint64_t make_header(std::uint64_t ticket, SourceKind kind, Operation operation,
+                                    std::uint16_t inline_length) {
+  return ((ticket + 1) << 32) | (std::uint64_t{static_cast<std::uint8_t>(kind)} << 24) |
+         (std::uint64_t{static_cast<std::uint8_t>(operation)} << 16) | inline_length;
+}
+constexpr std::uint32_t header_sequence(std::uint64_t header) {
+  return static_cast<std::uint32_t>(header >> 32);
+}
+constexpr std::uint32_t sequence_of_ticket(std::uint64_t ticket) {
+  return static_cast<std::uint32_t>(ticket + 1);
+}
+constexpr std::uint8_t header_source_kind(std::uint64_t header) {
+  return static_cast<std::uint8_t>(header >> 24);
+}
+constexpr std::uint8_t header_operation(std::uint64_t header) {
+  return static_cast<std::uint8_t>(header >> 16);
+}
+constexpr std::uint16_t header_inline_length(std::uint64_t header) {
+  return static_cast<std::uint16_t>(header);
+}
+
+}  // namespace vmmc::wire
