@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// For unit tests: a machine without sockets, and a client that plays its half of a channel in the same process.
+#pragma once
+
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "nicsim/machine.h"
+
+namespace vmmc::nicsim::testing {
+
+// A client: its own mapping of the channel, and one segment.
+class FakeClient {
+ public:
+  FakeClient(Machine& machine, std::uint32_t node, std::uint32_t segment_pages = 16) : machine_(machine) {
+    std::uint64_t probe = 0x1234;
+    wire::AttachRequest request{};
+    request.node = node;
+    request.process = wire::kAnyProcess;
+    request.probe_address = reinterpret_cast<std::uint64_t>(&probe);
+    request.probe_value = probe;
+    auto attached = std::move(std::get<Machine::Attached>(
+        machine.attach({::getpid(), ::getuid(), ::getgid()}, request)));
+    process = attached.process;
+    channel_mapping_ =
+        std::move(platform::SharedMapping::map(attached.channel.get(), wire::kChannelBytes).value());
+    const std::size_t bytes = std::size_t{segment_pages} * wire::kPageSize;
+    auto file = platform::create_shared_memory("segment", bytes);
+    segment_mapping_ = std::move(platform::SharedMapping::map(file.value().get(), bytes).value());
+    segment = std::get<std::uint32_t>(
+        machine.register_segment(*process, file.value().get(), bytes));
+  }
+
+  wire::Channel& channel() { return *reinterpret_cast<wire::Channel*>(channel_mapping_.data()); }
+  std::byte* memory() { return segment_mapping_.data(); }
+
+  // An export of `length` bytes from `offset` of the segment on.
+  wire::ExportRequest export_request(std::uint32_t id, std::uint64_t offset, std::uint64_t length) const {
+    wire::ExportRequest request{};
+    request.buffer_id = id;
+    request.access = wire::kAccessRead | wire::kAccessWrite;
+    request.user = wire::kAnyUser;
+    request.node = wire::kAnyNode;
+    request.process = wire::kAnyProcess;
+    request.length = length;
+    request.page_offset = static_cast<std::uint32_t>(offset % wire::kPageSize);
+    request.extent_count = 1;
+    request.extents[0] = {segment, static_cast<std::uint32_t>(offset / wire::kPageSize),
+                          static_cast<std::uint32_t>(
+                              (request.page_offset + length + wire::kPageSize - 1) / wire::kPageSize),
+                          0};
+    return request;
+  }
+
+  wire::Status export_bytes(std::uint32_t id, std::uint64_t offset, std::uint64_t length) {
+    return machine_.export_buffer(*process, export_request(id, offset, length));
+  }
+
+  wire::ImportRequest import_request(const FakeClient& exporter, std::uint32_t id,
+                                     std::uint32_t access = wire::kAccessWrite) {
+    wire::ImportRequest request{};
+    request.header.request = ++requests_;
+    request.node = exporter.process->node;
+    request.process = exporter.process->id;
+    request.buffer_id = id;
+    request.access = access;
+    return request;
+  }
+
+  // Publishes a descriptor as the library would; returns its ticket.
+  std::uint64_t post(const wire::ImportReply& import, std::uint64_t offset, std::span<const std::byte> data) {
+    wire::SendDescriptor& slot = next_slot(import, offset);
+    std::memcpy(slot.inline_data, data.data(), data.size());
+    return publish(slot, wire::SourceKind::kInline, static_cast<std::uint16_t>(data.size()));
+  }
+  std::uint64_t post(const wire::ImportReply& import, std::uint64_t offset, wire::SourceKind kind,
+                     const wire::Source& source) {
+    wire::SendDescriptor& slot = next_slot(import, offset);
+    slot.source = source;
+    return publish(slot, kind, 0);
+  }
+
+  wire::SendDescriptor& next_slot(const wire::ImportReply& import, std::uint64_t offset) {
+    wire::SendDescriptor& slot = channel().send_queue[tickets_ % wire::kSendSlots];
+    slot.import_slot = import.import_slot;
+    slot.import_generation = import.import_generation;
+    slot.destination = import.destination + offset;
+    return slot;
+  }
+  std::uint64_t publish(wire::SendDescriptor& slot, wire::SourceKind kind, std::uint16_t length) {
+    slot.header.store(
+        wire::make_header(tickets_, kind, wire::Operation::kDeliberateUpdate, length),
+        std::memory_order_release);
+    return tickets_++;
+  }
+
+  bool completed(std::uint64_t ticket) { return channel().send_status.completed.load() > ticket; }
+  wire::Status result(std::uint64_t ticket) {
+    return static_cast<wire::Status>(channel().results[ticket % wire::kSendSlots].load());
+  }
+
+  Process* process;
+  std::uint32_t segment;
+
+ private:
+  Machine& machine_;
+  platform::SharedMapping channel_mapping_;
+  platform::SharedMapping segment_mapping_;
+  std::uint64_t tickets_ = 0;
+  std::uint32_t requests_ = 0;
+};
+
+// A machine that keeps the late replies.
+struct MachineFixture {
+  std::vector<std::pair<Process*, wire::ImportReply>> late_imports;
+  std::vector<std::pair<Process*, wire::PlainReply>> late_unexports;
+  Machine machine{4,
+                  {.import = [this](Process& process, const wire::ImportReply& reply) {
+                     late_imports.emplace_back(&process, reply);
+                   },
+                   .unexport = [this](Process& process, const wire::PlainReply& reply) {
+                     late_unexports.emplace_back(&process, reply);
+                   }}};
+};
+
+}  // namespace vmmc::nicsim::testing
