@@ -1,0 +1,97 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bench/support/machine.h"
+
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include <ctime>
+#include <fstream>
+#include <sstream>
+
+#include "bench/support/histogram.h"
+#include "bench/support/placement.h"
+
+namespace vmmc::bench {
+namespace {
+
+// The value of the first line of /proc/cpuinfo that begins with `key`.
+std::string cpuinfo(const std::string& key) {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with(key) && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "";
+}
+
+std::string first_line(const char* path) {
+  std::ifstream file(path);
+  std::string line;
+  return std::getline(file, line) ? line : "unknown";
+}
+
+std::string date_now() {
+  const std::time_t seconds = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
+
+}  // namespace
+
+MachineFacts read_machine_facts() {
+  utsname names{};
+  ::uname(&names);
+  const std::string model = cpuinfo("model name");
+  return {.cpu_model = model.empty() ? names.machine : model,
+          .cores = allowed_cores().size(),
+          .virtual_machine = cpuinfo("flags").find("hypervisor") != std::string::npos,
+          .kernel = std::string(names.sysname) + " " + names.release,
+          .governor = first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+          .date = date_now()};
+}
+
+std::uint64_t now() {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+ClockProbe probe_clock(std::uint64_t duration) {
+  constexpr std::uint64_t kGap = 10'000;
+  Histogram gaps;
+  ClockProbe probe{.read_cost = 0, .longest_gap = 0, .gaps = 0, .duration = duration};
+  const std::uint64_t start = now();
+  for (std::uint64_t last = start; last - start < duration;) {
+    const std::uint64_t next = now();
+    gaps.record(next - last);
+    if (next - last > kGap) ++probe.gaps;
+    last = next;
+  }
+  probe.read_cost = gaps.percentile(50);
+  probe.longest_gap = gaps.max();
+  return probe;
+}
+
+Disturbance read_disturbance() {
+  Disturbance result{};
+  std::istringstream line(first_line("/proc/stat"));
+  std::string label;
+  line >> label;
+  // user nice system idle iowait irq softirq steal; what follows is contained in the first two.
+  std::uint64_t ticks = 0;
+  for (int column = 0; column < 8 && line >> ticks; ++column) {
+    result.total_ticks += ticks;
+    if (column == 7) result.stolen_ticks = ticks;
+  }
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  result.involuntary_switches = static_cast<std::uint64_t>(usage.ru_nivcsw);
+  return result;
+}
+
+}  // namespace vmmc::bench

@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "platform/shared_memory.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <boost/interprocess/exceptions.hpp>
+#include <cerrno>
+
+#include "platform/system_calls.h"
+
+namespace vmmc::platform {
+namespace {
+
+// Boost maps whatever can name its handle.
+struct Mappable {
+  int fd;
+  boost::interprocess::mapping_handle_t get_mapping_handle() const { return {fd, false}; }
+  boost::interprocess::mode_t get_mode() const { return boost::interprocess::read_write; }
+};
+
+}  // namespace
+
+Result<FileDescriptor> create_shared_memory(const char* label, std::size_t bytes) {
+  // Beyond this limit the kernel would send SIGXFSZ, which kills.
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur) {
+    return SystemError{"posix_fallocate", EFBIG};
+  }
+  const SystemCalls& calls = system_calls();
+  FileDescriptor file(calls.memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!file.valid()) return last_system_error("memfd_create");
+  if (calls.allocate(file.get(), 0, static_cast<off_t>(bytes)) != 0) {
+    return last_system_error("posix_fallocate");
+  }
+  if (calls.add_seals(file.get(), F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
+    return last_system_error("fcntl(F_ADD_SEALS)");
+  }
+  return file;
+}
+
+bool is_sealed_shared_memory(int fd, std::size_t bytes) {
+  const int seals = ::fcntl(fd, F_GET_SEALS);
+  struct stat status {};
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && ::fstat(fd, &status) == 0 &&
+         static_cast<std::size_t>(status.st_size) >= bytes;
+}
+
+Result<SharedMapping> SharedMapping::map(int fd, std::size_t bytes) {
+  // The table's mmap is asked first so that tests can make mapping fail; Boost makes the mapping that is kept.
+  const SystemCalls& calls = system_calls();
+  void* probe = calls.mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (probe == MAP_FAILED) return last_system_error("mmap");
+  ::munmap(probe, bytes);
+  try {
+    SharedMapping mapping;
+    mapping.region_ = boost::interprocess::mapped_region(
+        Mappable{fd}, boost::interprocess::read_write, 0, bytes);
+    return mapping;
+  } catch (const boost::interprocess::interprocess_exception& error) {
+    return SystemError{"mmap", error.get_native_error()};
+  }
+}
+
+}  // namespace vmmc::platform

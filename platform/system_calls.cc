@@ -1,0 +1,53 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "platform/system_calls.h"
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace vmmc::platform {
+namespace {
+
+int allocate_file(int fd, off_t offset, off_t length) {
+  const int error = ::posix_fallocate(fd, offset, length);
+  if (error == 0) return 0;
+  errno = error;
+  return -1;
+}
+
+constexpr SystemCalls kReal{
+    .memfd_create = [](const char* name, unsigned flags) { return ::memfd_create(name, flags); },
+    .allocate = allocate_file,
+    .add_seals = [](int fd, int seals) { return ::fcntl(fd, F_ADD_SEALS, seals); },
+    .mmap = [](void* address, std::size_t length, int protection, int flags, int fd,
+               off_t offset) { return ::mmap(address, length, protection, flags, fd, offset); },
+    .munmap = [](void* address, std::size_t length) { return ::munmap(address, length); },
+    .mprotect = [](void* address, std::size_t length,
+                   int protection) { return ::mprotect(address, length, protection); },
+    .mremap = [](void* address, std::size_t old_length, std::size_t new_length, int flags,
+                 void* new_address) {
+      return ::mremap(address, old_length, new_length, flags, new_address);
+    },
+    .eventfd = [](unsigned initial, int flags) { return ::eventfd(initial, flags); },
+    .socket = [](int domain, int type, int protocol) { return ::socket(domain, type, protocol); },
+    .connect = [](int fd, const sockaddr* address,
+                  socklen_t length) { return ::connect(fd, address, length); },
+    .sendmsg = [](int fd, const msghdr* message,
+                  int flags) { return ::sendmsg(fd, message, flags); },
+    .recvmsg = [](int fd, msghdr* message, int flags) { return ::recvmsg(fd, message, flags); },
+    .open = [](const char* path, int flags) { return ::open(path, flags); },
+};
+
+const SystemCalls* in_force = &kReal;
+
+}  // namespace
+
+const SystemCalls& real_system_calls() { return kReal; }
+const SystemCalls& system_calls() { return *in_force; }
+void replace_system_calls(const SystemCalls* table) { in_force = table ? table : &kReal; }
+
+}  // namespace vmmc::platform
