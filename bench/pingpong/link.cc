@@ -18,6 +18,11 @@ std::byte* allocate(std::size_t bytes) {
   return static_cast<std::byte*>(memory);
 }
 
+template <typename T>
+void store_zero(std::byte* word) {
+  std::atomic_ref(*reinterpret_cast<T*>(word)).store(0, std::memory_order_relaxed);
+}
+
 }  // namespace
 
 void must(int status, const char* what) {
@@ -33,6 +38,10 @@ Link::Link(const Options& options, std::size_t payload_bytes)
   vmmc_init_options init = VMMC_INIT_DEFAULTS;
   init.never_start = 1;
   must(vmmc_init(&init), "vmmc_init");
+  if (vmmc_size() != 2) {
+    std::fprintf(stderr, "pingpong: two processes are needed, not %u\n", vmmc_size());
+    std::exit(1);
+  }
   must(vmmc_set_wait_strategy(options.wait), "vmmc_set_wait_strategy");
   std::byte* memory = allocate(kControlBytes + data_bytes_);
   control_ = reinterpret_cast<Control*>(memory);
@@ -79,6 +88,20 @@ void Link::say_ready() {
 }
 void Link::await_ready() { wait(control_->ready, VMMC_AT_LEAST, ++ready_); }
 
+void Link::confirm_burst() {
+  ++confirmed_;
+  send(&confirmed_, &remote_control_->confirmed, sizeof confirmed_);
+}
+void Link::await_confirmation() { wait(control_->confirmed, VMMC_AT_LEAST, ++confirmed_); }
+
+void Link::say_consumed(std::uint64_t messages) {
+  send(&messages, &remote_control_->consumed, sizeof messages);
+}
+void Link::await_consumed(std::uint64_t messages) const {
+  must(vmmc_wait_64(&control_->consumed, VMMC_AT_LEAST, messages, wait_strategy_, kPatience),
+       "vmmc_wait_64");
+}
+
 std::span<std::byte> Link::source(const SlotLayout& layout, std::size_t slot) const {
   return {source_ + layout.payload_offset(slot), layout.bytes};
 }
@@ -104,7 +127,8 @@ void Link::check(const SlotLayout& layout, std::size_t slot, MessageNumber numbe
 }
 
 void Link::send_payload(const SlotLayout& layout, std::size_t slot) {
-  send(source_ + layout.payload_offset(slot), remote_inbox_ + layout.payload_offset(slot), layout.bytes);
+  send(source_ + layout.payload_offset(slot), remote_inbox_ + layout.payload_offset(slot),
+       layout.bytes);
 }
 
 vmmc_send_handle Link::start_payload(const SlotLayout& layout, std::size_t slot) {
@@ -122,7 +146,8 @@ void Link::send_flag(const SlotLayout& layout, std::size_t slot, std::uint32_t v
 }
 
 void Link::await_flag(const SlotLayout& layout, std::size_t slot, std::uint32_t value) const {
-  wait(*reinterpret_cast<const std::uint32_t*>(inbox_ + layout.flag_offset(slot)), VMMC_AT_LEAST, value);
+  wait(*reinterpret_cast<const std::uint32_t*>(inbox_ + layout.flag_offset(slot)), VMMC_AT_LEAST,
+       value);
 }
 
 void Link::send_message(const SlotLayout& layout, std::size_t slot) {
@@ -138,19 +163,26 @@ void Link::await_message(const SlotLayout& layout, std::size_t slot) const {
     wait(*reinterpret_cast<const std::uint32_t*>(word), VMMC_NOT_EQUAL, 0);
   } else {
     const std::byte* word = inbox_ + layout.payload_offset(slot);
-    must(vmmc_wait_64(reinterpret_cast<const std::uint64_t*>(word), VMMC_NOT_EQUAL, 0, wait_strategy_, kPatience),
+    must(vmmc_wait_64(reinterpret_cast<const std::uint64_t*>(word), VMMC_NOT_EQUAL, 0,
+                      wait_strategy_, kPatience),
          "vmmc_wait_64");
   }
 }
 
-// The sender is silent now: it waits until we say that we are ready, or that we have consumed.
+// The sender is silent when these are called: it waits until we say that we are ready, or that we
+// have consumed.
 void Link::clear(const SlotLayout& layout, std::size_t slot) {
-  const std::size_t offset = layout.is_word() ? layout.payload_offset(slot) : layout.flag_offset(slot);
-  if (layout.bytes == 8) {
-    std::atomic_ref(*reinterpret_cast<std::uint64_t*>(inbox_ + offset)).store(0, std::memory_order_relaxed);
+  if (!layout.is_word()) {
+    clear_flag(layout, slot);
+  } else if (layout.bytes == 4) {
+    store_zero<std::uint32_t>(inbox_ + layout.payload_offset(slot));
   } else {
-    std::atomic_ref(*reinterpret_cast<std::uint32_t*>(inbox_ + offset)).store(0, std::memory_order_relaxed);
+    store_zero<std::uint64_t>(inbox_ + layout.payload_offset(slot));
   }
+}
+
+void Link::clear_flag(const SlotLayout& layout, std::size_t slot) {
+  store_zero<std::uint32_t>(inbox_ + layout.flag_offset(slot));
 }
 
 }  // namespace vmmc::bench

@@ -12,8 +12,8 @@ constexpr std::uint64_t kKi = 1024;
 constexpr std::uint64_t kMi = 1024 * kKi;
 constexpr std::uint64_t kLargest = 64 * kMi;
 
-const std::vector<std::uint64_t> kAllSizes = {4,       8,       16,       64,       256,     1 * kKi, 4 * kKi,
-                                              16 * kKi, 64 * kKi, 256 * kKi, 1 * kMi, 4 * kMi, 16 * kMi};
+const std::vector<std::uint64_t> kAllSizes = {
+    4, 8, 16, 64, 256, 1 * kKi, 4 * kKi, 16 * kKi, 64 * kKi, 256 * kKi, 1 * kMi, 4 * kMi, 16 * kMi};
 const std::vector<std::uint64_t> kQuickSizes = {4,       8,        64,       256,     1 * kKi,
                                                 4 * kKi, 16 * kKi, 64 * kKi, 1 * kMi, 16 * kMi};
 const std::vector<std::uint64_t> kSmokeSizes = {4, 8, 12, 4 * kKi, 100 * kKi};
@@ -39,7 +39,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--mode", options.mode, "pingpong, bandwidth, rate, fixed-rate, or all")
       ->check(CLI::IsMember({"pingpong", "bandwidth", "rate", "fixed-rate", "all"}))
       ->capture_default_str();
-  app.add_option("--size", options.sizes, "bytes of a message, a multiple of 4; repeatable; 16Ki is 16384")
+  app.add_option("--size", options.sizes,
+                 "bytes of a message, a multiple of 4; repeatable; 16Ki is 16384")
       ->transform(CLI::AsSizeValue(false))
       ->check([](const std::string& text) {
         const std::uint64_t size = std::stoull(text);
@@ -47,9 +48,11 @@ void add_options(CLI::App& app, Options& options) {
                    ? std::string()
                    : "a size is a multiple of 4 from 4 to 64Mi, not " + text;
       });
-  app.add_option("--iterations", options.iterations, "of each measurement; default: as many as fit the time");
+  app.add_option("--iterations", options.iterations,
+                 "of each measurement; default: as many as fit the time");
   app.add_option("--executor", options.executor, "nic or auto")
-      ->transform(one_of<vmmc_executor>({{"nic", VMMC_EXECUTOR_NIC}, {"auto", VMMC_EXECUTOR_AUTO}}));
+      ->transform(
+          one_of<vmmc_executor>({{"nic", VMMC_EXECUTOR_NIC}, {"auto", VMMC_EXECUTOR_AUTO}}));
   app.add_option("--wait", options.wait, "adaptive, spin, pause, yield or block")
       ->transform(one_of<vmmc_wait_strategy>({{"adaptive", VMMC_WAIT_ADAPTIVE},
                                               {"spin", VMMC_WAIT_SPIN},
@@ -64,7 +67,8 @@ void add_options(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_flag("--json", options.json, "one JSON object per line instead of tables");
   app.add_flag("--quick", options.quick, "fewer sizes, less time for each: below a minute in all");
-  app.add_flag("--smoke", options.smoke, "only shows that everything works; the numbers mean nothing");
+  app.add_flag("--smoke", options.smoke,
+               "only shows that everything works; the numbers mean nothing");
   app.add_option("--corrupt", options.corrupt, "flip a byte of this message")->group("");
 }
 
@@ -72,7 +76,8 @@ void add_options(CLI::App& app, Options& options) {
 
 std::variant<Options, int> parse_options(int argc, char** argv) {
   Options options;
-  CLI::App app{"Latency and bandwidth between two processes. Starts its own nicsim ($VMMC_NICSIM)."};
+  CLI::App app{
+      "Latency and bandwidth between two processes. Starts its own nicsim ($VMMC_NICSIM)."};
   add_options(app, options);
   auto* placement =
       app.add_option("--placement", options.placement,

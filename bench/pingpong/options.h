@@ -29,12 +29,14 @@ struct Options {
   bool json = false;
   bool quick = false;
   bool smoke = false;
-  std::uint64_t corrupt = 0;  // flips one byte of the message with this number, counted from 1; 0: of none
+  std::uint64_t corrupt =
+      0;  // flips one byte of the message with this number, counted from 1; 0: of none
 
   bool wants(const char* name) const { return mode == "all" || mode == name; }
 };
 
-// The options, or the exit status with which the program shall end at once (help and mistakes, which have been printed).
+// The options, or the exit status with which the program shall end at once (help and mistakes,
+// which have been printed).
 std::variant<Options, int> parse_options(int argc, char** argv);
 
 }  // namespace vmmc::bench

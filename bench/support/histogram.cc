@@ -8,8 +8,8 @@
 
 namespace vmmc::bench {
 
-// Values below 2^(kSubBits + 1) have a bucket of their own. Above, the leading one bit and the kSubBits bits after it
-// choose the bucket.
+// Values below 2^(kSubBits + 1) have a bucket of their own. Above, the leading one bit and the
+// kSubBits bits after it choose the bucket.
 std::size_t Histogram::bucket_of(std::uint64_t value) {
   const unsigned width = static_cast<unsigned>(std::bit_width(value));
   if (width <= kSubBits + 1) return value;

@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A log-linear histogram of durations: every power of two is divided into 128 buckets of equal width, so a value
-// read back is wrong by less than 1 / 128 (0.8 %) of itself, at any size, in a fixed amount of memory.
+// A log-linear histogram of durations: every power of two is divided into 128 buckets of equal
+// width, so a value read back is wrong by less than 1 / 128 (0.8 %) of itself, at any size, in a
+// fixed amount of memory.
 //
 // Units: whatever the caller counts, here always nanoseconds. Values are whole numbers of 64 bits.
 // Threads: none of its own; one writer.
@@ -30,14 +31,15 @@ class Histogram {
   }
 
   std::uint64_t count() const { return count_; }
-  std::uint64_t max() const { return max_; }                     // exact; 0 when empty
-  std::uint64_t min() const { return count_ == 0 ? 0 : min_; }   // exact; 0 when empty
+  std::uint64_t max() const { return max_; }                    // exact; 0 when empty
+  std::uint64_t min() const { return count_ == 0 ? 0 : min_; }  // exact; 0 when empty
 
-  // The smallest recorded value, up to the width of a bucket, such that `percent` of all values are not above it.
-  // 0 < percent <= 100. Never above max(). 0 when empty.
+  // The smallest recorded value, up to the width of a bucket, such that `percent` of all values are
+  // not above it. 0 < percent <= 100. Never above max(). 0 when empty.
   std::uint64_t percentile(double percent) const;
 
-  // True if at least ten values lie above the percentile: below that it says nothing that max() does not.
+  // True if at least ten values lie above the percentile: below that it says nothing that max()
+  // does not.
   bool resolves(double percent) const;
 
   // For sending a histogram elsewhere: its buckets, and what they leave out.

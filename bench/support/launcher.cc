@@ -40,7 +40,8 @@ pid_t start(const std::vector<std::string>& arguments, int core, Prepare prepare
   if (child != 0) return child;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) std::_Exit(kExitCannotStart);
-  if (!bind_to_core(core)) std::fprintf(stderr, "cannot bind to core %d: %s\n", core, std::strerror(errno));
+  if (!bind_to_core(core))
+    std::fprintf(stderr, "cannot bind to core %d: %s\n", core, std::strerror(errno));
   prepare();
   ::execvp(argv[0], argv.data());
   std::fprintf(stderr, "cannot run %s: %s\n", argv[0], std::strerror(errno));
@@ -53,8 +54,8 @@ pid_t start_nicsim(const std::string& socket, int core) {
   if (::pipe2(ready, O_CLOEXEC) != 0) return -1;
   const char* program = std::getenv("VMMC_NICSIM");
   const pid_t nicsim =
-      start({program != nullptr ? program : "nicsim", "--socket", socket, "--nodes", "2", "--foreground",
-             "--leave-with-last-client", "--ready-fd", std::to_string(ready[1])},
+      start({program != nullptr ? program : "nicsim", "--socket", socket, "--nodes", "2",
+             "--foreground", "--leave-with-last-client", "--ready-fd", std::to_string(ready[1])},
             core, [&] { ::fcntl(ready[1], F_SETFD, 0); });
   ::close(ready[1]);
   char byte = 0;
@@ -82,7 +83,8 @@ void say_how_it_ended(const char* who, int status) {
                by_signal ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-// Waits for the ranks. What still runs when one has failed, or when both are done, is ended and reaped.
+// Waits for the ranks. What still runs when one has failed, or when both are done, is ended and
+// reaped.
 int supervise(pid_t nicsim, std::vector<pid_t> ranks) {
   int result = 0;
   while (!ranks.empty() && result == 0) {

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the reader of a result must know about the machine, and how restless it was. Times in nanoseconds.
+// What the reader of a result must know about the machine, and how restless it was. Times in
+// nanoseconds.
 #pragma once
 
 #include <cstdint>
@@ -22,20 +23,21 @@ MachineFacts read_machine_facts();
 // Now on a clock that all processes of the host share and that never jumps.
 std::uint64_t now();
 
-// What a thread sees that does nothing but read the clock: the longest gap is time that somebody else took.
+// What a thread sees that does nothing but read the clock: the longest gap is time that somebody
+// else took.
 struct ClockProbe {
-  std::uint64_t read_cost;    // of now(), median
+  std::uint64_t read_cost;  // of now(), median
   std::uint64_t longest_gap;
-  std::uint64_t gaps;         // of more than 10 microseconds
+  std::uint64_t gaps;  // of more than 10 microseconds
   std::uint64_t duration;
 };
 ClockProbe probe_clock(std::uint64_t duration);
 
 // Counted by the kernel since boot, for differences over a run.
 struct Disturbance {
-  std::uint64_t stolen_ticks;           // of all cores: time that the hypervisor gave to others
+  std::uint64_t stolen_ticks;  // of all cores: time that the hypervisor gave to others
   std::uint64_t total_ticks;
-  std::uint64_t involuntary_switches;   // of this process
+  std::uint64_t involuntary_switches;  // of this process
 };
 Disturbance read_disturbance();
 

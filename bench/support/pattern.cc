@@ -39,7 +39,8 @@ void fill_pattern(std::span<std::byte> message, MessageNumber number) {
 std::optional<std::size_t> find_corruption(std::span<const std::byte> message,
                                            MessageNumber number) {
   std::uint64_t word = start_word(number);
-  std::uint64_t difference = 0;  // one branch for the whole message, so that the compiler can use wide registers
+  std::uint64_t difference =
+      0;  // one branch for the whole message, so that the compiler can use wide registers
   const std::size_t whole = message.size() / kWord * kWord;
   for (std::size_t i = 0; i < whole; i += kWord, word += kStep) {
     std::uint64_t found;
@@ -59,7 +60,8 @@ std::optional<std::size_t> find_corruption(std::span<const std::byte> message,
 std::string describe_corruption(std::span<const std::byte> message, MessageNumber number,
                                 std::size_t position) {
   char text[160];
-  std::snprintf(text, sizeof text, "message %llu of %zu bytes: byte %zu is 0x%02x instead of 0x%02x",
+  std::snprintf(text, sizeof text,
+                "message %llu of %zu bytes: byte %zu is 0x%02x instead of 0x%02x",
                 static_cast<unsigned long long>(number.sequence), message.size(), position,
                 std::to_integer<unsigned>(message[position]),
                 std::to_integer<unsigned>(expected_byte(number, position)));

@@ -34,7 +34,8 @@ std::optional<Placement> placement_from_name(std::string_view name);
 // spread with three cores or more, split with two, none with one.
 Placement default_placement(std::size_t cores);
 
-// Places on the given cores, which are those that we may use. One core: everything anywhere, whatever was asked for.
+// Places on the given cores, which are those that we may use. One core: everything anywhere,
+// whatever was asked for.
 CorePlan plan_cores(Placement placement, std::span<const int> cores);
 
 // "split: nicsim on core 0, process 0 on core 1, process 1 on core 1".
@@ -43,7 +44,8 @@ std::string describe_plan(Placement placement, const CorePlan& plan);
 // The cores that this process may use, in ascending order.
 std::vector<int> allowed_cores();
 
-// Binds the calling thread, and what it forks, to a core. Does nothing for kAnywhere. False if the kernel refuses.
+// Binds the calling thread, and what it forks, to a core. Does nothing for kAnywhere. False if the
+// kernel refuses.
 bool bind_to_core(int core);
 
 }  // namespace vmmc::bench

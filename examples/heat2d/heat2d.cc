@@ -104,8 +104,8 @@ bool check(const Problem& problem, const Outcome& outcome, const double* inner) 
   const std::size_t bytes = (problem.rows - 2) * problem.columns * sizeof(double);
   const bool equal = serial.steps == outcome.steps && serial.residual == outcome.residual &&
                      std::memcmp(&plate[problem.columns], inner, bytes) == 0;
-  std::printf("check: %s to the serial run (%.1f ms)\n",
-              equal ? "equal in every bit" : "NOT EQUAL", milliseconds);
+  std::printf("check: %s to the serial run (%.1f ms)\n", equal ? "equal in every bit" : "NOT EQUAL",
+              milliseconds);
   return equal;
 }
 

@@ -8,15 +8,16 @@
 //   all ranks     residual  ---send--->  rank 0  ---maximum, send--->  all ranks
 //
 // Threads and processes
-//   One thread in each process. Every buffer has its flag in itself, sent after the data: order is promised within
-//   one buffer.
+//   One thread in each process. Every buffer has its flag in itself, sent after the data: order is
+//   promised within one buffer.
 //
 // Invariants
-//   A halo has room for two rows, used in turn. A neighbour sends the row of step k + 2, which overwrites that of
-//   step k, only after it has computed step k + 1, for which it needed our row of step k + 1, which we send after we
-//   have used its row of step k. So a fast neighbour is never more than one row ahead and overwrites nothing that is
-//   still being read. The same reasoning makes one slot enough for residuals: nobody sends the next one before it
-//   has the maximum of this one.
+//   A halo has room for two rows, used in turn. A neighbour sends the row of step k + 2, which
+//   overwrites that of step k, only after it has computed step k + 1, for which it needed our row
+//   of step k + 1, which we send after we have used its row of step k. So a fast neighbour is never
+//   more than one row ahead and overwrites nothing that is still being read. The same reasoning
+//   makes one slot enough for residuals: nobody sends the next one before it has the maximum of
+//   this one.
 //
 // What a crash at any instruction leaves behind
 //   Nothing: the others wait until their patience ends, or vmmcrun ends them at once.
@@ -35,17 +36,20 @@ class Neighbours {
   // Attached already. Exports our buffers and imports the others'.
   explicit Neighbours(const Problem& problem);
 
-  // Sends the first and last row of our state before `step` (from 1) to the neighbours that need them.
+  // Sends the first and last row of our state before `step` (from 1) to the neighbours that need
+  // them.
   void send_halos(unsigned step, const double* first_row, const double* last_row);
 
-  // Waits for the neighbour's row for `step`; valid until the next send_halos. Only where there is a neighbour.
+  // Waits for the neighbour's row for `step`; valid until the next send_halos. Only where there is
+  // a neighbour.
   const double* row_above(unsigned step);
   const double* row_below(unsigned step);
 
   // The largest of the values that the ranks pass. All call it together.
   double maximum(double value);
 
-  // Brings the rows of all ranks to rank 0: the points of all rows inside the border in rank 0, null in the others.
+  // Brings the rows of all ranks to rank 0: the points of all rows inside the border in rank 0,
+  // null in the others.
   const double* gather(const double* rows, const Share& share);
 
  private:
@@ -75,7 +79,8 @@ class Neighbours {
   Halo from_above_, from_below_;  // ours
   Halo above_, below_;            // proxies of the neighbours' halos that face us
   Report* reports_ = nullptr;     // ours: one per rank in rank 0, else one
-  std::vector<Report*> remote_reports_;  // rank 0: proxies of all ranks' report; else of our slot in rank 0
+  std::vector<Report*>
+      remote_reports_;  // rank 0: proxies of all ranks' report; else of our slot in rank 0
   std::uint32_t reductions_ = 0;
 };
 

@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The arithmetic of the example: a plate of rows x columns points whose border has a fixed temperature. The serial
-// and the parallel program use these same functions, so their results agree in every bit.
+// The arithmetic of the example: a plate of rows x columns points whose border has a fixed
+// temperature. The serial and the parallel program use these same functions, so their results agree
+// in every bit.
 //
 // Units: degrees. Threads: no shared state.
 #pragma once
@@ -15,15 +16,17 @@
 
 namespace examples::heat2d {
 
-inline constexpr double kHot = 100.0;  // the upper border; the other three and the inside start at 0
+inline constexpr double kHot =
+    100.0;  // the upper border; the other three and the inside start at 0
 
 // Sets a whole row of the start state; `row` counts from the plate's upper border.
 inline void initialize_row(double* points, std::size_t columns, std::size_t row) {
   std::fill_n(points, columns, row == 0 ? kHot : 0.0);
 }
 
-// One Jacobi step of one row inside the border: each point becomes the mean of its four neighbours. Returns the
-// largest change of a point. A maximum, unlike a sum, does not depend on the order in which rows are looked at.
+// One Jacobi step of one row inside the border: each point becomes the mean of its four neighbours.
+// Returns the largest change of a point. A maximum, unlike a sum, does not depend on the order in
+// which rows are looked at.
 inline double relax_row(const double* above, const double* row, const double* below, double* next,
                         std::size_t columns) {
   double change = 0.0;
@@ -41,7 +44,7 @@ struct Problem {
   std::size_t columns = 512;  // with the two border columns
   double tolerance = 0.002;   // ends when no point changes by more in a step
   unsigned max_steps = 5000;
-  unsigned interval = 50;     // steps between two looks at the residual
+  unsigned interval = 50;  // steps between two looks at the residual
 };
 
 struct Outcome {
@@ -54,7 +57,8 @@ inline bool is_checkpoint(const Problem& problem, unsigned step) {
   return step % problem.interval == 0 || step == problem.max_steps;
 }
 
-// Which rows a rank computes: [first, first + count), the border rows left out; sizes differ by one at most.
+// Which rows a rank computes: [first, first + count), the border rows left out; sizes differ by one
+// at most.
 struct Share {
   std::size_t first;
   std::size_t count;

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the larger examples do about errors: say the library's sentence and end the process (vmmcrun then ends the
-// others). Threads: any.
+// What the larger examples do about errors: say the library's sentence and end the process (vmmcrun
+// then ends the others). Threads: any.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A file's content, mapped for reading. Every process of the job maps the same file and reads its own share.
+// A file's content, mapped for reading. Every process of the job maps the same file and reads its
+// own share.
 #pragma once
 
 #include <boost/interprocess/exceptions.hpp>
@@ -16,7 +17,8 @@ namespace examples::wordcount {
 
 class FileText {
  public:
-  // Ends the program with a sentence if the file cannot be read. A file of no bytes counts as one that cannot.
+  // Ends the program with a sentence if the file cannot be read. A file of no bytes counts as one
+  // that cannot.
   explicit FileText(const std::string& path) {
     namespace ipc = boost::interprocess;
     try {

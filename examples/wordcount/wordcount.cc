@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Counts the words of a file with any number of processes. See README.md.
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
-#include <CLI/CLI.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +27,8 @@ struct Options {
 };
 
 double milliseconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
 }
 
 void print_result(const WordTable& table, std::uint32_t processes, double milliseconds) {
@@ -68,7 +69,8 @@ bool check(std::string_view text, const WordTable& table) {
   const WordTable serial = count_words(text);
   const double milliseconds = milliseconds_since(start);
   const bool equal = serial == table;
-  std::printf("check: %s to the serial run (%.1f ms)\n", equal ? "equal" : "NOT EQUAL", milliseconds);
+  std::printf("check: %s to the serial run (%.1f ms)\n", equal ? "equal" : "NOT EQUAL",
+              milliseconds);
   return equal;
 }
 
@@ -108,4 +110,3 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   return options.serial ? run_serial(options) : run_parallel(options);
 }
-

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Stands in for nicsim in vmmcrun's own tests: says that it is ready and waits to be stopped. $FAKE_NICSIM makes it
-// misbehave.
+// Stands in for nicsim in vmmcrun's own tests: says that it is ready and waits to be stopped.
+// $FAKE_NICSIM makes it misbehave.
 #include <signal.h>
 #include <unistd.h>
 
@@ -16,7 +16,8 @@ int main(int argc, char** argv) {
   int ready_fd = -1;
   for (int i = 1; i < argc; ++i) {
     if (mode == "show") std::fprintf(stderr, "%s%c", argv[i], i + 1 < argc ? ' ' : '\n');
-    if (std::string_view(argv[i]) == "--ready-fd" && i + 1 < argc) ready_fd = std::atoi(argv[i + 1]);
+    if (std::string_view(argv[i]) == "--ready-fd" && i + 1 < argc)
+      ready_fd = std::atoi(argv[i + 1]);
   }
   if (mode == "refuse") {
     std::fprintf(stderr, "no room for another node\n");

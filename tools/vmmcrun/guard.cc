@@ -19,8 +19,7 @@
 namespace vmmc::run {
 namespace {
 
-constexpr int kPassedOn[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
-                             SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT};
+constexpr int kPassedOn[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT};
 
 int fail(const char* call) {
   std::fprintf(stderr, "vmmcrun: %s: %s\n", call, std::strerror(errno));
@@ -46,7 +45,8 @@ pid_t terminal_group() { return ::tcgetpgrp(STDIN_FILENO) < 0 ? 0 : ::getpgrp();
 
 void pass_on(int socket, const signalfd_siginfo& signal) {
   const GuardMessage message{static_cast<int>(signal.ssi_signo), signal.ssi_code == SI_KERNEL};
-  // A full socket means hundreds of signals that the keeper has not looked at yet: one more tells it nothing.
+  // A full socket means hundreds of signals that the keeper has not looked at yet: one more tells
+  // it nothing.
   ::send(socket, &message, sizeof message, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (message.signal == SIGTSTP) ::raise(SIGSTOP);
 }

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <optional>
 
+#include "tools/vmmcrun/child_end.h"
 #include "tools/vmmcrun/nicsim_command.h"
 #include "tools/vmmcrun/output_relay.h"
 #include "tools/vmmcrun/process_tree.h"
@@ -29,30 +30,9 @@ using std::chrono::milliseconds;
 
 constexpr auto kNever = Clock::time_point::max();
 constexpr milliseconds kNicsimStartTime(30'000);
-constexpr milliseconds kGrace(500);         // between SIGTERM and SIGKILL
-constexpr milliseconds kKillTime(5'000);    // for a killed process to be gone
-constexpr milliseconds kLastOutput(500);    // for output nobody reads, when the user is in a hurry
-
-std::string how_it_ended(const siginfo_t& info) {
-  if (info.si_code == CLD_EXITED) return "ended with exit status " + std::to_string(info.si_status);
-  return "was killed by signal " + std::to_string(info.si_status) + " (" +
-         ::strsignal(info.si_status) + ")";
-}
-
-int exit_code_of(const siginfo_t& info) {
-  return info.si_code == CLD_EXITED ? info.si_status : kExitSignal + info.si_status;
-}
-
-// How the child has ended; nothing while it runs. It stays a zombie: its process id, and with it the id of the process
-// group that it leads, cannot be given to a stranger before we have sent our last signal there.
-std::optional<siginfo_t> peek_end(pid_t child) {
-  siginfo_t info{};
-  const int options = WEXITED | WNOHANG | WNOWAIT;
-  if (::waitid(P_PID, static_cast<id_t>(child), &info, options) != 0 || info.si_pid != child) {
-    return std::nullopt;
-  }
-  return info;
-}
+constexpr milliseconds kGrace(500);       // between SIGTERM and SIGKILL
+constexpr milliseconds kKillTime(5'000);  // for a killed process to be gone
+constexpr milliseconds kLastOutput(500);  // for output nobody reads, when the user is in a hurry
 
 class Job {
  public:
@@ -98,15 +78,15 @@ class Job {
   FileDescriptor child_signals_;
   std::string socket_;
   std::string nicsim_path_;
-  pid_t nicsim_ = 0;        // 0: none is running
+  pid_t nicsim_ = 0;  // 0: none is running
   bool nicsim_may_end_ = false;
   FileDescriptor ready_pipe_;
   bool ready_ = false;
   std::vector<Rank> ranks_;
   std::size_t running_ = 0;  // ranks
   int stop_requests_ = 0;
-  bool ending_ = false;      // all ranks have ended
-  bool hurry_ = false;       // no more grace for anybody
+  bool ending_ = false;         // all ranks have ended
+  bool hurry_ = false;          // no more grace for anybody
   std::optional<int> verdict_;  // the exit code, when it is decided that the job must stop
 };
 
@@ -134,7 +114,8 @@ bool Job::watch_children() {
   return child_signals_.valid();
 }
 
-// ------------------------------------------------------------------------------------------ starting
+// ------------------------------------------------------------------------------------------
+// starting
 
 void Job::start_nicsim() {
   socket_ = random_socket_name();
@@ -218,10 +199,11 @@ platform::Result<pid_t> Job::spawn_rank(std::uint32_t rank) {
   return spawn(plan);
 }
 
-// ------------------------------------------------------------------------------------------ stopping
+// ------------------------------------------------------------------------------------------
+// stopping
 
-// Ends every process that is still there but nicsim: politely if the job has failed; what is left of a job that has
-// ended well has no claim to time.
+// Ends every process that is still there but nicsim: politely if the job has failed; what is left
+// of a job that has ended well has no claim to time.
 void Job::stop_ranks() {
   if (verdict_ && !ranks_.empty()) {
     signal_ranks(SIGTERM, false);
@@ -258,7 +240,8 @@ void Job::write_rest() {
   if (hurry_) wait_until([&] { return relay_.idle(); }, Clock::now() + kLastOutput);
 }
 
-// -------------------------------------------------------------------------------------- what happens
+// -------------------------------------------------------------------------------------- what
+// happens
 
 // False if the deadline came first.
 template <typename Condition>
@@ -344,7 +327,7 @@ void Job::on_nicsim() {
   relay_.read_available();  // what it said before it died
   verdict_.reset();         // ranks that failed meanwhile failed because of it
   const bool started = !ranks_.empty();
-  fail(kExitFailure, "nicsim (" + nicsim_path_ + ") " + how_it_ended(*end) +
+  fail(kExitFailure, "nicsim (" + nicsim_path_ + ") " + end->text() +
                          (started ? "; stopping the ranks" : " before it was ready"));
 }
 
@@ -354,9 +337,9 @@ void Job::on_rank(std::size_t rank) {
   if (!end) return;
   ranks_[rank].ended = true;
   --running_;
-  const int exit_code = exit_code_of(*end);
+  const int exit_code = end->exit_code();
   if (exit_code == 0 || verdict_) return;
-  fail(exit_code, "rank " + std::to_string(rank) + " " + how_it_ended(*end) +
+  fail(exit_code, "rank " + std::to_string(rank) + " " + end->text() +
                       (running_ > 0 ? "; stopping the others" : ""));
 }
 
@@ -369,7 +352,8 @@ void Job::reap_orphans() {
   }
 }
 
-// ------------------------------------------------------------------------------------------- helpers
+// -------------------------------------------------------------------------------------------
+// helpers
 
 void Job::signal_ranks(int signal, bool from_terminal) {
   for (std::size_t rank = 0; rank < ranks_.size(); ++rank) {
@@ -377,7 +361,8 @@ void Job::signal_ranks(int signal, bool from_terminal) {
     if (rank != 0 || wiring_.terminal_group == 0) {
       ::kill(-process, signal);
     } else if (!from_terminal) {
-      // Its group is the guard's, which holds strangers too; and what the terminal sends reaches the whole group.
+      // Its group is the guard's, which holds strangers too; and what the terminal sends reaches
+      // the whole group.
       ::kill(process, signal);
       for (const Descendant& child : descendants(process)) ::kill(child.process, signal);
     }
@@ -404,6 +389,8 @@ void Job::fail(int exit_code, const std::string& what) {
 
 }  // namespace
 
-int run_job(const Options& options, const KeeperWiring& wiring) { return Job(options, wiring).run(); }
+int run_job(const Options& options, const KeeperWiring& wiring) {
+  return Job(options, wiring).run();
+}
 
 }  // namespace vmmc::run

@@ -11,10 +11,9 @@ namespace vmmc::run {
 
 inline constexpr int kExitNotExecutable = 126;
 inline constexpr int kExitNotFound = 127;
-inline constexpr int kExitSignal = 128;  // plus the number of the signal
 
-// Runs the job; returns vmmcrun's exit code. To be called in a keeper, whose process must be a child subreaper and have
-// no other children. When it returns, no process below it is left.
+// Runs the job; returns vmmcrun's exit code. To be called in a keeper, whose process must be a
+// child subreaper and have no other children. When it returns, no process below it is left.
 int run_job(const Options& options, const KeeperWiring& wiring);
 
 }  // namespace vmmc::run

@@ -4,8 +4,8 @@
 // Runs the real vmmcrun as a child, with a fake nicsim, for its end-to-end tests.
 //
 // Threads and processes
-//   Reaps its child. Every process of the job carries a random mark in its environment, by which it is found again,
-//   wherever it has gone. A watchdog (alarm) kills a test that hangs.
+//   Reaps its child. Every process of the job carries a random mark in its environment, by which it
+//   is found again, wherever it has gone. A watchdog (alarm) kills a test that hangs.
 #pragma once
 
 #include <sys/types.h>
@@ -27,13 +27,15 @@ class JobUnderTest {
  public:
   struct Setting {
     std::vector<std::string> environment{};  // "NAME=value"
-    std::string input{};                   // standard input, unless there is a terminal
-    bool terminal = false;  // standard input, output and error are a terminal of its own, whose session vmmcrun leads
+    std::string input{};                     // standard input, unless there is a terminal
+    bool terminal = false;    // standard input, output and error are a terminal of its own, whose
+                              // session vmmcrun leads
     bool fake_nicsim = true;  // --nicsim is given
   };
 
   // vmmcrun ARGUMENTS...
-  explicit JobUnderTest(std::vector<std::string> arguments) : JobUnderTest(std::move(arguments), Setting()) {}
+  explicit JobUnderTest(std::vector<std::string> arguments)
+      : JobUnderTest(std::move(arguments), Setting()) {}
   JobUnderTest(std::vector<std::string> arguments, const Setting& setting);
   ~JobUnderTest();  // kills what is left
   JobUnderTest(const JobUnderTest&) = delete;
@@ -43,7 +45,8 @@ class JobUnderTest {
   void signal(int number) const;
   void type(const std::string& text) const;  // on the terminal
 
-  // Reads output (of the terminal too) until `text` has come `times` times; false if it ends before.
+  // Reads output (of the terminal too) until `text` has come `times` times; false if it ends
+  // before.
   bool wait_for(const std::string& text, int times = 1);
 
   const std::string& output() const { return result_.output; }  // read so far

@@ -13,7 +13,8 @@
 
 namespace {
 
-// If we were started without one of the three standard descriptors, our own pipes must not take its number.
+// If we were started without one of the three standard descriptors, our own pipes must not take its
+// number.
 bool fill_standard_descriptors() {
   int fd;
   do {
@@ -33,7 +34,6 @@ int main(int argc, char** argv) {
     return early->exit_code;
   }
   const auto& options = std::get<vmmc::run::Options>(parsed);
-  return vmmc::run::run_guarded([&](const vmmc::run::KeeperWiring& wiring) {
-    return vmmc::run::run_job(options, wiring);
-  });
+  return vmmc::run::run_guarded(
+      [&](const vmmc::run::KeeperWiring& wiring) { return vmmc::run::run_job(options, wiring); });
 }

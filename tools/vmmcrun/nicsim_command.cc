@@ -42,8 +42,14 @@ std::string find_nicsim(const Options& options) {
 
 std::vector<std::string> nicsim_command(const Options& options, const std::string& socket,
                                         int ready_fd) {
-  return {find_nicsim(options), "--socket",         socket,       "--foreground",
-          "--nodes",            options.nodes_text, "--ready-fd", std::to_string(ready_fd)};
+  return {find_nicsim(options),
+          "--socket",
+          socket,
+          "--foreground",
+          "--nodes",
+          options.nodes_text,
+          "--ready-fd",
+          std::to_string(ready_fd)};
 }
 
 }  // namespace vmmc::run

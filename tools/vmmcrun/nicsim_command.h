@@ -14,8 +14,8 @@ namespace vmmc::run {
 // A name in the abstract socket namespace that nobody else can have chosen: 128 random bits.
 std::string random_socket_name();
 
-// The first of: --nicsim, $VMMC_NICSIM, nicsim beside vmmcrun, where Bazel builds it, nicsim in $PATH (returned as the
-// plain word).
+// The first of: --nicsim, $VMMC_NICSIM, nicsim beside vmmcrun, where Bazel builds it, nicsim in
+// $PATH (returned as the plain word).
 std::string find_nicsim(const Options& options);
 
 // nicsim writes one byte to `ready_fd` when it listens.

@@ -14,7 +14,7 @@ namespace vmmc::run {
 namespace {
 
 constexpr std::uint32_t kMaxProcesses = 65536;
-constexpr std::uint32_t kMaxNodes = 65536;
+constexpr std::uint32_t kMaxNodes = 4096;  // as nicsim
 
 std::optional<std::uint32_t> parse_number(std::string_view text) {
   std::uint32_t number = 0;
@@ -46,7 +46,7 @@ class HelpFormatter : public CLI::Formatter {
 };
 
 std::string version_text() {
-  return "vmmcrun, interface version " + std::to_string(wire::kVersion) + " of nicsim\n";
+  return "vmmcrun " VMMC_VERSION_STRING ", wire version " + std::to_string(wire::kVersion) + "\n";
 }
 
 // What the options say, once CLI11 has cut the command line into pieces.

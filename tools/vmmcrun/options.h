@@ -14,11 +14,11 @@ namespace vmmc::run {
 inline constexpr int kExitUsage = 2;  // the command line is wrong
 
 struct Options {
-  std::uint32_t processes = 0;  // > 0
-  std::uint32_t nodes = 4;      // > 0
-  std::string nodes_text = "4"; // as nicsim wants it: "N" or "RxC"
-  std::string socket;           // empty: a nicsim of its own
-  std::string nicsim;           // empty: look for it
+  std::uint32_t processes = 0;   // > 0
+  std::uint32_t nodes = 4;       // > 0
+  std::string nodes_text = "4";  // as nicsim wants it: "N" or "RxC"
+  std::string socket;            // empty: a nicsim of its own
+  std::string nicsim;            // empty: look for it
   bool prefix = false;
   std::vector<std::string> command;  // the program and its arguments; at least one element
 };
@@ -29,8 +29,8 @@ struct EarlyExit {
   std::string text;  // for standard output if exit_code is 0, else for standard error
 };
 
-// Reads a command line. The first argument that is not an option of vmmcrun is the program; everything after it belongs
-// to the program. A "--" before the program is skipped.
+// Reads a command line. The first argument that is not an option of vmmcrun is the program;
+// everything after it belongs to the program. A "--" before the program is skipped.
 std::variant<Options, EarlyExit> parse_options(int argc, const char* const* argv);
 
 }  // namespace vmmc::run

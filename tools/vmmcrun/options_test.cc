@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include "nicsim/wire/version.h"
+
 namespace vmmc::run {
 namespace {
 
@@ -64,7 +66,7 @@ TEST_CASE("help and version end with 0") {
   const auto version = parse({"--version"});
   REQUIRE(std::holds_alternative<EarlyExit>(version));
   CHECK(std::get<EarlyExit>(version).exit_code == 0);
-  CHECK(std::get<EarlyExit>(version).text.starts_with("vmmcrun"));
+  CHECK(std::get<EarlyExit>(version).text.starts_with("vmmcrun " VMMC_VERSION_STRING));
 }
 
 TEST_CASE("wrong command lines name what is wrong") {
@@ -80,7 +82,7 @@ TEST_CASE("wrong command lines name what is wrong") {
     CAPTURE(processes);
     CHECK(refused({"-n", processes, "program"}).starts_with("vmmcrun: "));
   }
-  for (const char* nodes : {"0", "x", "2x", "x2", "2x0", "2x2x2", "-4", "65537", "65536x65536"}) {
+  for (const char* nodes : {"0", "x", "2x", "x2", "2x0", "2x2x2", "-4", "4097", "65536x65536"}) {
     CAPTURE(nodes);
     CHECK(refused({"-n", "1", "--nodes", nodes, "program"}).find("--nodes") != std::string::npos);
   }

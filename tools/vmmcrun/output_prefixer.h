@@ -3,7 +3,8 @@
 //
 // Cuts one stream of output into lines and puts a label before each.
 //
-// Invariants  What feed() and finish() return is empty or ends with a newline, and is made of whole lines.
+// Invariants  What feed() and finish() return is empty or ends with a newline, and is made of whole
+// lines.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +15,8 @@ namespace vmmc::run {
 
 class OutputPrefixer {
  public:
-  // A line longer than this is cut into several, so that output without newlines cannot fill the memory.
+  // A line longer than this is cut into several, so that output without newlines cannot fill the
+  // memory.
   static constexpr std::size_t kMaxLine = 1 << 20;  // bytes
 
   explicit OutputPrefixer(std::string label) : label_(std::move(label)) {}

@@ -91,12 +91,13 @@ void OutputRelay::end(Stream& stream) {
   push(stream.target, stream.prefixer.finish());
 }
 
-// A pipe that poll(2) calls writable takes PIPE_BUF bytes without blocking. (O_NONBLOCK is no choice: it would change
-// the shared open file of whoever started us.)
+// A pipe that poll(2) calls writable takes PIPE_BUF bytes without blocking. (O_NONBLOCK is no
+// choice: it would change the shared open file of whoever started us.)
 void OutputRelay::write_once() {
   Piece& piece = queue_.front();
   const std::string_view rest = std::string_view(piece.text).substr(piece.written);
-  const ssize_t count = ::write(piece.target, rest.data(), std::min<std::size_t>(rest.size(), PIPE_BUF));
+  const ssize_t count =
+      ::write(piece.target, rest.data(), std::min<std::size_t>(rest.size(), PIPE_BUF));
   if (count < 0) {
     if (errno != EINTR && errno != EAGAIN) give_up(piece.target);
     return;
@@ -106,7 +107,8 @@ void OutputRelay::write_once() {
   if (piece.written == piece.text.size()) queue_.pop_front();
 }
 
-// Nobody reads `target` any more: its writers shall get SIGPIPE, as they would if they wrote there themselves.
+// Nobody reads `target` any more: its writers shall get SIGPIPE, as they would if they wrote there
+// themselves.
 void OutputRelay::give_up(int target) {
   for (const auto& stream : streams_) {
     if (stream->target == target) stream->pipe.reset();

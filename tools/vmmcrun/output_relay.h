@@ -1,15 +1,16 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Carries the output of ranks and of nicsim to vmmcrun's own standard output and error, line by line.
+// Carries the output of ranks and of nicsim to vmmcrun's own standard output and error, line by
+// line.
 //
 // Threads and processes
-//   One thread, a poll loop: add_to_poll(), poll(2), handle(). Nothing here blocks, even if nobody reads our output:
-//   it is written in pieces that a writable pipe takes at once, and the ranks' pipes are not read meanwhile, so that
-//   the ranks wait in write(2) as they would without vmmcrun.
+//   One thread, a poll loop: add_to_poll(), poll(2), handle(). Nothing here blocks, even if nobody
+//   reads our output: it is written in pieces that a writable pipe takes at once, and the ranks'
+//   pipes are not read meanwhile, so that the ranks wait in write(2) as they would without vmmcrun.
 // Invariants
-//   Everything goes through one queue in whole lines, so no line is torn, even if standard output and error are the
-//   same file.
+//   Everything goes through one queue in whole lines, so no line is torn, even if standard output
+//   and error are the same file.
 // What a crash at any instruction leaves behind
 //   Nothing but unwritten lines; the writers get SIGPIPE.
 #pragma once
@@ -31,8 +32,8 @@ namespace vmmc::run {
 
 class OutputRelay {
  public:
-  // A new stream; returns the end that a child writes to. Its lines go to `target` (a descriptor that stays open)
-  // with `label` before each.
+  // A new stream; returns the end that a child writes to. Its lines go to `target` (a descriptor
+  // that stays open) with `label` before each.
   platform::Result<platform::FileDescriptor> add_stream(std::string label, int target);
 
   // Prints a line of vmmcrun's own on standard error.

@@ -19,9 +19,9 @@ JobUnderTest::Setting on_a_terminal() {
 const std::string kWait = "echo up; while :; do sleep 0.05; done";
 
 TEST_CASE("rank 0 reads from the terminal and is not stopped") {
-  JobUnderTest job({"-n", "2", "/bin/sh", "-c",
-                    "if [ $VMMC_RANK = 0 ]; then read line; echo \"<$line>\"; fi"},
-                   on_a_terminal());
+  JobUnderTest job(
+      {"-n", "2", "/bin/sh", "-c", "if [ $VMMC_RANK = 0 ]; then read line; echo \"<$line>\"; fi"},
+      on_a_terminal());
   job.type("question\n");
   CHECK(job.wait_for("<question>"));
   CHECK(job.finish().exit_code == 0);
@@ -31,7 +31,8 @@ TEST_CASE("rank 0 reads from the terminal and is not stopped") {
 TEST_CASE("Ctrl-C reaches every rank once") {
   JobUnderTest job({"-n", "3", "/bin/sh", "-c",
                     "count=0; trap 'count=$((count+1)); echo got $count' INT; "
-                    "trap 'echo total $count; exit 0' USR1; " + kWait},
+                    "trap 'echo total $count; exit 0' USR1; " +
+                        kWait},
                    on_a_terminal());
   REQUIRE(job.wait_for("up", 3));
   job.type("\x03");

@@ -35,14 +35,16 @@ std::multiset<std::string> lines(const std::string& text) {
   return all;
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != text.npos;
+}
 
 // A script for ranks that say that they are there and wait.
 const std::string kWait = "echo up; while :; do sleep 0.05; done";
 
 TEST_CASE("every rank gets its place in the environment") {
-  const auto result = run(script({"-n", "5", "--nodes", "2"},
-                                 "echo $VMMC_RANK $VMMC_SIZE $VMMC_NODE $VMMC_PROCESS"));
+  const auto result = run(
+      script({"-n", "5", "--nodes", "2"}, "echo $VMMC_RANK $VMMC_SIZE $VMMC_NODE $VMMC_PROCESS"));
   CHECK(result.exit_code == 0);
   CHECK(result.error == "");
   CHECK(lines(result.output) ==
@@ -74,16 +76,17 @@ TEST_CASE("--socket names a nicsim that runs already") {
 }
 
 TEST_CASE("$VMMC_NICSIM is used without --nicsim") {
-  const auto result = run({"-n", "1", "/bin/true"},
-                          {.environment = {"VMMC_NICSIM=" + runfile("fake_nicsim"), "FAKE_NICSIM=show"},
-                           .fake_nicsim = false});
+  const auto result =
+      run({"-n", "1", "/bin/true"},
+          {.environment = {"VMMC_NICSIM=" + runfile("fake_nicsim"), "FAKE_NICSIM=show"},
+           .fake_nicsim = false});
   CHECK(result.exit_code == 0);
   CHECK(contains(result.error, "[nicsim] --socket"));
 }
 
 TEST_CASE("arguments reach the program unchanged") {
-  const auto result =
-      run({"-n", "1", "--", "/bin/sh", "-c", "printf '<%s>' \"$@\"", "name", "-n", "--prefix", "", "a b"});
+  const auto result = run({"-n", "1", "--", "/bin/sh", "-c", "printf '<%s>' \"$@\"", "name", "-n",
+                           "--prefix", "", "a b"});
   CHECK(result.output == "<-n><--prefix><><a b>");
 }
 
@@ -141,14 +144,20 @@ TEST_CASE("death by a signal counts as 128 + signal") {
 }
 
 TEST_CASE("ranks that are stopped get SIGTERM and time to clean up") {
-  const auto result = run(script({"-n", "2"},
-                                 "if [ $VMMC_RANK = 0 ]; then sleep 0.3; exit 9; fi; "
-                                 "trap 'echo clean; exit 0' TERM; while :; do sleep 0.02; done"));
+  JobUnderTest job(script({"-n", "2"},
+                          "if [ $VMMC_RANK = 0 ]; then trap 'exit 9' USR1; else trap '' USR1; "
+                          "trap 'sleep 0.1; echo clean; exit 0' TERM; fi; " +
+                              kWait));
+  REQUIRE(job.wait_for("up\n", 2));
+  job.signal(SIGUSR1);
+  const auto result = job.finish();
   CHECK(result.exit_code == 9);
-  CHECK(result.output == "clean\n");
+  CHECK(contains(result.output, "clean\n"));
+  CHECK(job.living().empty());
 }
 
-TEST_CASE("ranks that ignore SIGTERM, are stopped or have hidden children are killed all the same") {
+TEST_CASE(
+    "ranks that ignore SIGTERM, are stopped or have hidden children are killed all the same") {
   const auto result =
       run(script({"-n", "4"},
                  "case $VMMC_RANK in 0) sleep 0.3; exit 5;; 1) trap '' TERM;; 2) kill -STOP $$;; "
@@ -158,8 +167,8 @@ TEST_CASE("ranks that ignore SIGTERM, are stopped or have hidden children are ki
 }
 
 TEST_CASE("what ranks leave behind is killed when the job ends well") {
-  const auto result =
-      run(script({"-n", "2"}, "sleep 1000 & setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000' &)"));
+  const auto result = run(script(
+      {"-n", "2"}, "sleep 1000 & setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000' &)"));
   CHECK(result.exit_code == 0);
   CHECK(result.error == "");
 }
@@ -228,7 +237,8 @@ TEST_CASE("a nicsim that does not start ends the job with its reason") {
   result = run({"-n", "2", "/bin/echo", "never"}, {.environment = {"FAKE_NICSIM=silent"}});
   CHECK(result.exit_code == 125);
   CHECK(contains(result.error, "did not say that it was ready\n"));
-  result = run({"--nicsim", "/nowhere/nicsim", "-n", "2", "/bin/echo", "never"}, {.fake_nicsim = false});
+  result =
+      run({"--nicsim", "/nowhere/nicsim", "-n", "2", "/bin/echo", "never"}, {.fake_nicsim = false});
   CHECK(result.exit_code == 125);
   CHECK(contains(result.error, "cannot start /nowhere/nicsim: No such file or directory"));
 }
@@ -256,7 +266,8 @@ TEST_CASE("a signal while nicsim starts ends everything") {
 }
 
 TEST_CASE("kill -9 of vmmcrun leaves nobody, not even hidden grandchildren") {
-  JobUnderTest job(script({"-n", "3", "--prefix"}, "setsid sleep 1000 & trap '' TERM HUP; " + kWait));
+  JobUnderTest job(
+      script({"-n", "3", "--prefix"}, "setsid sleep 1000 & trap '' TERM HUP; " + kWait));
   REQUIRE(job.wait_for("up\n", 3));
   CHECK(job.living().size() >= 3 * 2 + 3);
   job.signal(SIGKILL);

@@ -3,10 +3,11 @@
 //
 // Writes English-looking prose: text_generator BYTES SEED > text.txt
 //
-// Sentences come from a small grammar. Within each kind of word the k-th is chosen with a probability of about 1 / k
-// (Zipf), and rare names are made of syllables, so that the text has what makes counting words hard work: a few words
-// that are everywhere and thousands that are seen once. The same arguments write the same bytes on every machine: only
-// integers are used, and no distribution of the standard library, whose results differ between libraries.
+// Sentences come from a small grammar. Within each kind of word the k-th is chosen with a
+// probability of about 1 / k (Zipf), and rare names are made of syllables, so that the text has
+// what makes counting words hard work: a few words that are everywhere and thousands that are seen
+// once. The same arguments write the same bytes on every machine: only integers are used, and no
+// distribution of the standard library, whose results differ between libraries.
 #include <array>
 #include <cstdint>
 #include <cstdio>
@@ -19,22 +20,24 @@ namespace {
 
 using Words = std::span<const std::string_view>;
 
-constexpr std::array<std::string_view, 6> kDeterminers = {"the", "a", "this", "every", "no", "that"};
+constexpr std::array<std::string_view, 6> kDeterminers = {"the",   "a",  "this",
+                                                          "every", "no", "that"};
 constexpr std::array<std::string_view, 10> kPrepositions = {
     "of", "in", "to", "with", "from", "under", "beyond", "between", "through", "against"};
-constexpr std::array<std::string_view, 6> kJunctions = {"and", "but", "while", "because", "until", "so"};
+constexpr std::array<std::string_view, 6> kJunctions = {"and",     "but",   "while",
+                                                        "because", "until", "so"};
 constexpr std::array<std::string_view, 24> kAdjectives = {
     "old",   "long",  "quiet",  "great", "small", "dark",   "early",  "heavy",
     "plain", "empty", "narrow", "cold",  "green", "honest", "broken", "distant",
     "sharp", "slow",  "bright", "loud",  "tall",  "gentle", "rough",  "curious"};
 constexpr std::array<std::string_view, 56> kNouns = {
-    "time",    "house",   "river",  "night",    "man",     "woman",   "road",   "word",
+    "time",    "house",   "river",   "night",   "man",     "woman",   "road",   "word",
     "window",  "hand",    "morning", "machine", "letter",  "garden",  "winter", "page",
-    "harbour", "child",   "voice",  "memory",   "engine",  "table",   "market", "mountain",
-    "captain", "network", "paper",  "shadow",   "village", "station", "field",  "ship",
-    "bridge",  "teacher", "forest", "key",      "clock",   "message", "island", "doctor",
-    "kitchen", "lantern", "wheel",  "valley",   "tower",   "packet",  "rope",   "cellar",
-    "orchard", "anchor",  "ladder", "compass",  "chimney", "barrel",  "ferry",  "buffer"};
+    "harbour", "child",   "voice",   "memory",  "engine",  "table",   "market", "mountain",
+    "captain", "network", "paper",   "shadow",  "village", "station", "field",  "ship",
+    "bridge",  "teacher", "forest",  "key",     "clock",   "message", "island", "doctor",
+    "kitchen", "lantern", "wheel",   "valley",  "tower",   "packet",  "rope",   "cellar",
+    "orchard", "anchor",  "ladder",  "compass", "chimney", "barrel",  "ferry",  "buffer"};
 constexpr std::array<std::string_view, 40> kVerbs = {
     "look",   "turn",    "walk",   "open",   "remember", "follow", "wait",   "answer",
     "carry",  "watch",   "call",   "listen", "climb",    "return", "reach",  "gather",
@@ -42,8 +45,8 @@ constexpr std::array<std::string_view, 40> kVerbs = {
     "happen", "collect", "export", "import", "deliver",  "pull",   "push",   "question",
     "shout",  "whisper", "sail",   "plant",  "visit",    "finish", "enter",  "haul"};
 constexpr std::array<std::string_view, 32> kSyllables = {
-    "al",  "ben", "cor", "da",  "el",   "far", "gor", "hal", "in",  "jo",  "kel",
-    "lan", "mar", "nor", "ost", "per",  "qui", "ros", "sel", "tam", "ul",  "ver",
+    "al",  "ben", "cor", "da",  "el",   "far", "gor", "hal", "in",  "jo", "kel",
+    "lan", "mar", "nor", "ost", "per",  "qui", "ros", "sel", "tam", "ul", "ver",
     "wes", "xan", "yor", "zel", "thor", "bri", "cla", "dun", "gre", "mon"};
 
 class Writer {
@@ -79,7 +82,8 @@ class Writer {
     return k < count ? k : count - 1;
   }
 
-  // Low numbers are far more frequent than high ones, and there is no highest: the tail of rare names.
+  // Low numbers are far more frequent than high ones, and there is no highest: the tail of rare
+  // names.
   std::string name() {
     std::uint64_t number = zipf(48);
     for (std::uint64_t digits = below(3); digits > 0; --digits) number = number * 31 + below(31);
