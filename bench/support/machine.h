@@ -12,7 +12,7 @@ namespace vmmc::bench {
 
 struct MachineFacts {
   std::string cpu_model;
-  std::size_t cores;  // that this program may use
+  long cores;  // online; a container may let us use fewer
   bool virtual_machine;
   std::string kernel;
   std::string governor;  // "unknown" where the kernel does not say
@@ -37,7 +37,6 @@ ClockProbe probe_clock(std::uint64_t duration);
 struct Disturbance {
   std::uint64_t stolen_ticks;  // of all cores: time that the hypervisor gave to others
   std::uint64_t total_ticks;
-  std::uint64_t involuntary_switches;  // of this process
 };
 Disturbance read_disturbance();
 

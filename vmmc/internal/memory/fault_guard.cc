@@ -175,6 +175,7 @@ GuardedPages::GuardedPages(PageRange pages) {
   guarded_begin.store(pages.begin);
   guarded_end.store(pages.end);
   guarding_thread.store(this_thread());
+  errno = 0;  // as syscall above: the dynamic linker must have looked up all that the handler calls
   sequence.fetch_add(1);
 }
 

@@ -34,6 +34,11 @@ AdoptionError replace(PageRange range, void* replacement) {
   const std::lock_guard lock(one_at_a_time);
   const platform::SystemCalls& calls = platform::system_calls();
   if (auto error = install_fault_guard()) return error;
+  // Changes nothing, but lets the dynamic linker look mremap up now: it notes what it found on a page of globals, which
+  // may be among the pages.
+  if (calls.mremap(replacement, range.bytes(), range.bytes(), 0, nullptr) == MAP_FAILED) {
+    return platform::last_system_error("mremap");
+  }
   const GuardedPages guard(range);
   if (calls.mprotect(range.data(), range.bytes(), PROT_READ) != 0) {
     const platform::SystemError error = platform::last_system_error("mprotect");

@@ -1,0 +1,92 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The destination space: the addresses that stand for remote buffers. A reserved, inaccessible range of the process's
+// address space of the size that nicsim says; nicsim places each proxy in it, page by page.
+//
+//   address ----> page table (one entry per page) ----> import record (one per import slot)
+//
+// Threads and processes
+//   resolve() takes no lock and runs in signal handlers; publish() and retract() are called by one thread at a time
+//   (a mutex of the caller).
+//
+// Invariants
+//   A page's entry is set only after its import record is complete. A record changes only between two steps of its
+//   `version` (odd while it changes), so that a reader never acts on half a record; one that races with retract()
+//   finds the record as it was, or nothing. nicsim checks slot and generation again.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "nicsim/wire/channel.h"
+#include "nicsim/wire/control.h"
+#include "platform/result.h"
+#include "vmmc/vmmc.h"
+
+namespace vmmc::internal {
+
+// What a program knows a proxy by.
+struct Import {
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t access = 0;
+  std::uint32_t buffer_id = 0;
+  vmmc_identity exporter{};
+  std::uint64_t first = 0;   // of the first byte, from the start of the destination space
+  std::uint64_t length = 0;  // bytes
+};
+
+class DestinationSpace {
+ public:
+  DestinationSpace() = default;
+  ~DestinationSpace();
+  DestinationSpace(const DestinationSpace&) = delete;
+  DestinationSpace& operator=(const DestinationSpace&) = delete;
+
+  // Reserves `bytes` (a multiple of the page size) of address space. Called once.
+  platform::Result<bool> reserve(std::uint64_t bytes);
+
+  bool contains(const void* address) const { return offset_of(address) < bytes_; }
+  std::uint64_t offset_of(const void* address) const {
+    return static_cast<std::uint64_t>(static_cast<const std::byte*>(address) - base_);
+  }
+  void* address_of(std::uint64_t offset) const { return base_ + offset; }
+
+  // Makes an import usable. False if it does not fit the space (nicsim is not what it should be).
+  bool publish(const Import& import);
+
+  // Makes the proxy that starts at `address` unusable and returns what it was; nothing if none starts there.
+  std::optional<Import> retract(const void* address);
+
+  // The import whose pages hold `address`, if any. The address may still be before its first or after its last byte.
+  std::optional<Import> resolve(const void* address) const;
+
+ private:
+  struct Record {
+    std::atomic<std::uint32_t> version{0};
+    std::atomic<std::uint32_t> generation{0};
+    std::atomic<std::uint32_t> access{0};
+    std::atomic<std::uint32_t> buffer_id{0};
+    std::atomic<std::uint32_t> node{0};
+    std::atomic<std::uint32_t> process{0};
+    std::atomic<std::uint64_t> first{0};
+    std::atomic<std::uint64_t> length{0};
+  };
+  using PageEntry = std::atomic<std::uint16_t>;  // import slot + 1, or 0
+  static_assert(PageEntry::is_always_lock_free);
+  static_assert(wire::kImportSlots < 0xffff);
+
+  std::optional<Import> read_record(std::uint32_t slot) const;
+  void write_record(Record& record, const Import& import);
+  void set_pages(const Import& import, std::uint16_t entry);
+
+  std::byte* base_ = nullptr;
+  std::uint64_t bytes_ = 0;
+  PageEntry* pages_ = nullptr;  // anonymous memory, so that only the parts in use cost any
+  Record records_[wire::kImportSlots];
+};
+
+}  // namespace vmmc::internal

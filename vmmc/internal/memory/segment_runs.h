@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Which pages of this process are pages of which segment, and how many exports use each of them.
+//
+// Threads: one at a time (SharedSegments has the lock).
+// Invariants
+//   Runs are disjoint and not empty. Within a run all pages have one segment, follow each other in it as they do in the
+//   address space, and have the same number of users.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "nicsim/wire/control.h"
+#include "vmmc/internal/memory/page_range.h"
+#include "vmmc/internal/memory/segment_index.h"
+
+namespace vmmc::internal {
+
+struct SegmentRun {
+  PageRange range;
+  std::uint32_t segment = 0;
+  std::uint32_t first_page = 0;  // in the segment, of range.begin
+  std::uint32_t users = 0;       // exports that cover these pages
+};
+
+class SegmentRuns {
+ public:
+  void insert(const SegmentRun& run);
+
+  // Forgets the pages of `range`.
+  void erase(PageRange range);
+
+  // One more, or one less, export uses each page of `range` that is in a run.
+  void add_user(PageRange range);
+  void remove_user(PageRange range);
+
+  // The parts of `range` that are in no run.
+  std::vector<PageRange> gaps(PageRange range) const;
+
+  // The runs that overlap `range`, cut to it.
+  std::vector<SegmentRun> within(PageRange range) const;
+
+  // The same as extents: neighbours in a segment are one.
+  std::vector<wire::Extent> extents(PageRange range) const;
+
+  // All of it as an index of segments wants it; neighbours in a segment are one entry.
+  std::vector<SegmentIndex::Entry> entries() const;
+
+  bool has_users(PageRange range) const;
+
+  // By address. Allocates nothing to walk.
+  const std::map<std::uintptr_t, SegmentRun>& all() const { return runs_; }
+
+ private:
+  using Place = std::map<std::uintptr_t, SegmentRun>::iterator;
+
+  // Makes `address` a border between runs, if it is inside one.
+  void split(std::uintptr_t address);
+  // Joins runs around and in `range` that need not be apart.
+  void join(PageRange range);
+
+  std::map<std::uintptr_t, SegmentRun> runs_;  // by range.begin
+};
+
+}  // namespace vmmc::internal

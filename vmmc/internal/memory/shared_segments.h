@@ -1,0 +1,141 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The memory that this process shares with nicsim: what vmmc_alloc gave out, and the pages adopted for exports.
+//
+// A segment is a memfd registered with nicsim. Allocated segments are mapped where the kernel likes; adopted ones replace
+// the pages of the program in place (page_adoption). A page belongs to at most one segment; buffers may share pages.
+//
+// Threads and processes
+//   find(): any thread and signal handlers, no lock. All others but the two for fork: any thread, one at a time (a mutex
+//   inside). The registrar is called with that mutex held and must not call back.
+//   Fork: pthread_atfork handlers must call before_fork(), after_fork_in_parent() and make_private_after_fork(). A lock
+//   of the caller that it holds while it calls this class must be taken before before_fork().
+//
+// Invariants
+//   A page is shared exactly while an export covers it, or it is allocated. Exception: pages that could not be given
+//   back for want of memory stay shared, are found and covered again, and are tried again by the next release.
+//   After an error every page is as it was before the call.
+//   No memfd stays open here: nicsim has its own descriptor, and the mappings need none.
+//
+// What a crash at any instruction leaves behind: nothing, all memory is anonymous.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nicsim/wire/control.h"
+#include "platform/shared_memory.h"
+#include "vmmc/internal/memory/page_adoption.h"
+#include "vmmc/internal/memory/page_range.h"
+#include "vmmc/internal/memory/segment_index.h"
+#include "vmmc/internal/memory/segment_runs.h"
+
+namespace vmmc::internal {
+
+// How segments are made known to nicsim. Statuses are enum vmmc_status.
+struct SegmentRegistrar {
+  virtual ~SegmentRegistrar() = default;
+  // `fd` is a sealed memfd of `bytes`; it is closed by the caller afterwards.
+  virtual int register_segment(int fd, std::size_t bytes, std::uint32_t* id) = 0;
+  virtual void release_segment(std::uint32_t id) = 0;
+};
+
+// VMMC_OK, or another status with a part of a sentence (no capital, no full stop) that says why.
+struct SegmentVerdict {
+  int status = 0;
+  std::string detail;
+  bool ok() const { return status == 0; }
+};
+
+class SharedSegments {
+ public:
+  explicit SharedSegments(SegmentRegistrar& registrar) : registrar_(registrar) {}
+  ~SharedSegments() { release_all(); }
+  SharedSegments(const SharedSegments&) = delete;
+  SharedSegments& operator=(const SharedSegments&) = delete;
+
+  // Zeroed memory of whole pages around `bytes`, backed in full.
+  // Errors: ZERO_LENGTH, LENGTH_OVERFLOW, OUT_OF_MEMORY, SYSTEM, the registrar's.
+  struct Allocation {
+    SegmentVerdict verdict;
+    void* memory = nullptr;
+  };
+  Allocation allocate(std::size_t bytes);
+
+  // Errors: NOT_ALLOCATED (not what allocate() returned), IN_USE (an export covers a part).
+  // REQUIRES: no send from this memory is pending.
+  SegmentVerdict free(void* memory);
+
+  // Makes `length` bytes from `address` part of segments, for one export; release() with the same numbers ends it.
+  // Errors: ZERO_LENGTH, LENGTH_OVERFLOW, BAD_MEMORY (also: in more than wire::kMaxExtents pieces), OUT_OF_MEMORY, SYSTEM,
+  // the registrar's.
+  struct Cover {
+    SegmentVerdict verdict;
+    std::uint32_t page_offset = 0;  // of the first byte in the first page
+    std::vector<wire::Extent> extents;
+  };
+  Cover cover(const void* address, std::size_t length);
+
+  // Ends what cover() began. Adopted pages that no export covers any more become private again, content kept.
+  // REQUIRES: nicsim neither writes there nor reads there any more.
+  void release(const void* address, std::size_t length);
+
+  // Where nicsim finds these bytes, if they lie within one segment. May miss while another thread changes the segments.
+  std::optional<SegmentPosition> find(const void* source, std::size_t length) const {
+    return index_.find(reinterpret_cast<std::uintptr_t>(source), length);
+  }
+
+  // Ends everything: adopted pages become private (content kept), allocated memory is unmapped.
+  void release_all();
+
+  // Around fork(), see above. make_private_after_fork() gives the child private copies of all adopted and allocated
+  // memory and empties this object without a word to the registrar; async-signal-safe.
+  void before_fork();
+  void after_fork_in_parent();
+  void make_private_after_fork();
+
+ private:
+  struct Segment {
+    PageRange home;                  // where all of it was mapped at first
+    std::size_t pages_in_use = 0;    // of an adopted one: still mapped there
+    platform::SharedMapping mapping; // of an allocated one
+    bool allocated = false;
+  };
+  struct State {
+    SegmentRuns runs;
+    std::map<std::uint32_t, Segment> segments;  // by id
+    State* inherited = nullptr;                 // see below
+  };
+  struct FreshSegment {
+    PageRange range;
+    platform::FileDescriptor memory;
+    std::uint32_t id = 0;
+    bool adopted = false;
+  };
+
+  State& state();
+  SegmentVerdict create_segment(std::size_t bytes, platform::FileDescriptor* memory, std::uint32_t* id);
+  SegmentVerdict adopt_gaps(const std::vector<PageRange>& gaps);
+  SegmentVerdict fill_fresh(const std::vector<PageRange>& gaps, std::vector<FreshSegment>& fresh);
+  void keep(const FreshSegment& fresh);
+  void undo(const std::vector<FreshSegment>& fresh);
+  void give_back_unused();
+  void publish() { index_.publish(state().runs.entries()); }
+
+  SegmentRegistrar& registrar_;
+  SegmentIndex index_;
+  std::mutex mutex_;
+  std::unique_ptr<State> state_;
+  // In a forked child, what was the parent's state. It stays, untouched: its end would unmap what the child now has as
+  // private memory. Only pointed to so that leak checkers see it.
+  State* inherited_ = nullptr;
+};
+
+}  // namespace vmmc::internal

@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Waiting for something that nicsim brings about: a word of our memory, the completion of a send.
+//
+// Threads and processes
+//   Any number of threads wait at once, also in signal handlers: no lock, no allocation. nicsim wakes all sleepers
+//   of the process, and each looks at its own condition again.
+//
+// Invariants
+//   Nobody sleeps without having armed WakeRequest and looked once more, so no wake-up is lost. nicsim's end wakes
+//   everybody (announce_end).
+//
+// What a crash at any instruction leaves behind
+//   An armed flag: nicsim makes one needless wake-up call.
+#pragma once
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+#include "nicsim/wire/channel.h"
+#include "platform/adaptive_wait.h"
+#include "platform/futex.h"
+#include "vmmc/internal/clock.h"
+#include "vmmc/vmmc.h"
+
+namespace vmmc::internal {
+
+class Waiter {
+ public:
+  explicit Waiter(wire::Channel& channel) : channel_(channel) {}
+
+  bool nicsim_gone() const { return gone_.load(std::memory_order_acquire); }
+
+  // nicsim has ended: every wait, present and future, ends.
+  void announce_end() {
+    gone_.store(true, std::memory_order_release);
+    channel_.arrivals.count.fetch_add(1, std::memory_order_release);
+    platform::futex_wake(channel_.arrivals.count);
+  }
+
+  // Waits until condition() is true: VMMC_OK; VMMC_ERR_TIMEOUT after `timeout` ns; VMMC_ERR_NICSIM_GONE. Looks at
+  // least once. `condition` is called often and must be cheap; its loads must be acquire.
+  template <typename Condition>
+  int wait_until(Condition condition, vmmc_wait_strategy strategy, std::uint64_t timeout) {
+    if (condition()) return VMMC_OK;
+    const Deadline deadline(timeout);
+    platform::AdaptiveWait adaptive;
+    for (std::uint32_t looks = 1;; ++looks) {
+      if (nicsim_gone()) return condition() ? VMMC_OK : VMMC_ERR_NICSIM_GONE;
+      // A spinning look costs a few ns, reading the clock some 20: not after each of them.
+      const bool spinning = strategy == VMMC_WAIT_SPIN || strategy == VMMC_WAIT_PAUSE;
+      if ((!spinning || looks % kLooksPerClock == 1) && deadline.passed()) return VMMC_ERR_TIMEOUT;
+      if (pause(strategy, adaptive)) sleep(condition, deadline);
+      if (condition()) return VMMC_OK;
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t kLooksPerClock = 64;
+
+  // One pause between two looks; true: sleep.
+  static bool pause(vmmc_wait_strategy strategy, platform::AdaptiveWait& adaptive) {
+    switch (strategy) {
+      case VMMC_WAIT_SPIN:
+        return false;
+      case VMMC_WAIT_PAUSE:
+        platform::cpu_pause();
+        return false;
+      case VMMC_WAIT_YIELD:
+        ::sched_yield();
+        return false;
+      case VMMC_WAIT_BLOCK:
+        return true;
+      case VMMC_WAIT_ADAPTIVE:
+        break;
+    }
+    return adaptive.step() == platform::AdaptiveWait::Advice::kSleep;
+  }
+
+  template <typename Condition>
+  void sleep(Condition& condition, const Deadline& deadline) {
+    const std::uint32_t count = channel_.arrivals.count.load(std::memory_order_acquire);
+    channel_.wake_request.armed.store(1, std::memory_order_seq_cst);
+    // Pairs with nicsim's fence between its stores and its look at the flag.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (condition() || nicsim_gone()) return;
+    platform::futex_wait(channel_.arrivals.count, count, deadline.remaining());
+  }
+
+  wire::Channel& channel_;
+  std::atomic<bool> gone_{false};
+};
+
+}  // namespace vmmc::internal
