@@ -30,12 +30,15 @@ Result<FileDescriptor> create_shared_memory(const char* label, std::size_t bytes
   if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur) {
     return SystemError{"posix_fallocate", EFBIG};
   }
+  if (bytes == 0) return SystemError{"posix_fallocate", EINVAL};
   const SystemCalls& calls = system_calls();
   FileDescriptor file(calls.memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!file.valid()) return last_system_error("memfd_create");
-  if (calls.allocate(file.get(), 0, static_cast<off_t>(bytes)) != 0) {
-    return last_system_error("posix_fallocate");
-  }
+  int outcome = 0;
+  do {
+    outcome = calls.allocate(file.get(), 0, static_cast<off_t>(bytes));
+  } while (outcome != 0 && errno == EINTR);
+  if (outcome != 0) return last_system_error("posix_fallocate");
   if (calls.add_seals(file.get(), F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
     return last_system_error("fcntl(F_ADD_SEALS)");
   }
@@ -43,13 +46,14 @@ Result<FileDescriptor> create_shared_memory(const char* label, std::size_t bytes
 }
 
 bool is_sealed_shared_memory(int fd, std::size_t bytes) {
-  const int seals = ::fcntl(fd, F_GET_SEALS);
+  const int seals = ::fcntl(fd, F_GET_SEALS);  // fails for what is no memfd
   struct stat status {};
   return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && ::fstat(fd, &status) == 0 &&
          static_cast<std::size_t>(status.st_size) >= bytes;
 }
 
 Result<SharedMapping> SharedMapping::map(int fd, std::size_t bytes) {
+  if (bytes == 0) return SystemError{"mmap", EINVAL};  // to Boost, 0 means the whole file
   // The table's mmap is asked first so that tests can make mapping fail; Boost makes the mapping that is kept.
   const SystemCalls& calls = system_calls();
   void* probe = calls.mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

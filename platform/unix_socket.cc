@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "platform/system_calls.h"
 
@@ -24,8 +24,10 @@ struct Address {
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&name); }
 };
 
-bool make_address(const std::string& name, Address& address) {
-  if (name.empty() || name.size() >= sizeof address.name.sun_path) return false;
+// 0, or the errno that says why there is no such address.
+int make_address(const std::string& name, Address& address) {
+  if (name.empty()) return EINVAL;
+  if (name.size() >= sizeof address.name.sun_path) return ENAMETOOLONG;
   address.name.sun_family = AF_UNIX;
   std::memcpy(address.name.sun_path, name.data(), name.size());
   address.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
@@ -34,32 +36,53 @@ bool make_address(const std::string& name, Address& address) {
   } else {
     ++address.length;  // paths end with a zero byte
   }
-  return true;
+  return 0;
 }
 
-bool somebody_listens(const std::string& name) { return connect_unix_socket(name).ok(); }
+// Refused by name only when nobody listens. Non-blocking, since a live server whose queue is full would let us wait;
+// every other outcome (queue full, other socket type, no permission) means a live server, or one that is not ours.
+bool nobody_listens(const Address& address) {
+  const FileDescriptor probe(
+      system_calls().socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  return probe.valid() &&
+         system_calls().connect(probe.get(), address.get(), address.length) != 0 &&
+         errno == ECONNREFUSED;
+}
+
+Result<FileDescriptor> lock_directory_of(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  const std::string directory =
+      slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  FileDescriptor lock(system_calls().open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock.valid()) return last_system_error("open of the socket's directory");
+  int outcome = 0;
+  do {
+    outcome = ::flock(lock.get(), LOCK_EX);
+  } while (outcome != 0 && errno == EINTR);
+  if (outcome != 0) return last_system_error("flock");
+  return lock;
+}
 
 // With the directory locked, so that two servers cannot each remove the other's fresh socket.
 Result<FileDescriptor> bind_path(FileDescriptor socket, const std::string& name,
                                  const Address& address) {
-  const std::size_t slash = name.find_last_of('/');
-  const std::string directory =
-      slash == std::string::npos ? "." : slash == 0 ? "/" : name.substr(0, slash);
-  const FileDescriptor lock(
-      system_calls().open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!lock.valid()) return last_system_error("open of the socket's directory");
-  if (::flock(lock.get(), LOCK_EX) != 0) return last_system_error("flock");
+  const Result<FileDescriptor> lock = lock_directory_of(name);
+  if (!lock.ok()) return lock.error();
   struct stat status {};
   if (::lstat(name.c_str(), &status) == 0) {
-    if (!S_ISSOCK(status.st_mode) || somebody_listens(name)) return SystemError{"bind", EADDRINUSE};
+    if (!S_ISSOCK(status.st_mode) || !nobody_listens(address)) {
+      return SystemError{"bind", EADDRINUSE};
+    }
     ::unlink(name.c_str());
   }
-  const mode_t mask = ::umask(0177);
-  const int bound = ::bind(socket.get(), address.get(), address.length);
-  const int error = errno;
-  ::umask(mask);
-  if (bound != 0) return SystemError{"bind", error};
-  if (::listen(socket.get(), SOMAXCONN) != 0) return last_system_error("listen");
+  // Linux gives the file the mode of the socket, less the umask: 0600 from the first moment.
+  if (::fchmod(socket.get(), 0600) != 0) return last_system_error("fchmod");
+  if (::bind(socket.get(), address.get(), address.length) != 0) return last_system_error("bind");
+  if (::listen(socket.get(), SOMAXCONN) != 0) {
+    const SystemError error = last_system_error("listen");
+    ::unlink(name.c_str());
+    return error;
+  }
   return socket;
 }
 
@@ -67,18 +90,20 @@ Result<FileDescriptor> bind_path(FileDescriptor socket, const std::string& name,
 
 Result<FileDescriptor> connect_unix_socket(const std::string& name) {
   Address address;
-  if (!make_address(name, address)) return SystemError{"connect", ENAMETOOLONG};
+  if (const int error = make_address(name, address)) return SystemError{"connect", error};
   FileDescriptor socket(system_calls().socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return last_system_error("socket");
-  if (system_calls().connect(socket.get(), address.get(), address.length) != 0) {
-    return last_system_error("connect");
-  }
+  int outcome = 0;
+  do {  // an interrupted connect to a Unix socket has not begun
+    outcome = system_calls().connect(socket.get(), address.get(), address.length);
+  } while (outcome != 0 && errno == EINTR);
+  if (outcome != 0) return last_system_error("connect");
   return socket;
 }
 
 Result<FileDescriptor> listen_unix_socket(const std::string& name) {
   Address address;
-  if (!make_address(name, address)) return SystemError{"bind", ENAMETOOLONG};
+  if (const int error = make_address(name, address)) return SystemError{"bind", error};
   FileDescriptor socket(
       system_calls().socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.valid()) return last_system_error("socket");
@@ -103,6 +128,7 @@ Result<PeerCredentials> peer_credentials(int socket) {
 
 Result<std::size_t> send_message(int socket, std::span<const std::byte> message,
                                  std::span<const int> descriptors) {
+  if (descriptors.size() > kMaxPassedDescriptors) return SystemError{"sendmsg", EINVAL};
   iovec bytes{const_cast<std::byte*>(message.data()), message.size()};
   alignas(cmsghdr) char control[CMSG_SPACE(kMaxPassedDescriptors * sizeof(int))] = {};
   msghdr header{};

@@ -28,7 +28,8 @@ Result<FileDescriptor> connect_unix_socket(const std::string& name);
 // left by a dead server is replaced; servers that race for one path end up with one winner (the directory is locked).
 Result<FileDescriptor> listen_unix_socket(const std::string& name);
 
-// Removes the path of a listening socket (nothing to do for an abstract name).
+// Removes the path of a listening socket (nothing to do for an abstract name). Call it while the socket still listens:
+// afterwards the path may be another server's.
 void remove_unix_socket(const std::string& name);
 
 struct PeerCredentials {

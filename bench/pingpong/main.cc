@@ -22,6 +22,7 @@ constexpr std::uint64_t kMaxIterations = 200'000;
 constexpr std::uint64_t kRateSlots = kMaxSlots;
 constexpr std::uint64_t kRateBytes = 8;
 constexpr std::uint64_t kWindow = 64;
+constexpr std::uint64_t kProbe = 200'000'000;  // ns
 constexpr std::uint64_t kFixedRateLargest = 64 * 1024;
 constexpr std::uint64_t kFixedRateDefault = 64;
 constexpr std::uint64_t kSmallestStreamed =
@@ -123,9 +124,9 @@ std::size_t payload_bytes(const Options& options) {
   return bytes;
 }
 
-void initiate(const Options& options, Link& link) {
+void initiate(const Options& options, const ClockProbe& probe, Link& link) {
   Report report(options);
-  report.header(placement_of_this_run());
+  report.header(placement_of_this_run(), probe);
   if (options.wants("pingpong")) run_pingpong(options, link, report);
   if (options.wants("bandwidth")) run_bandwidth(options, link, report);
   if (options.wants("rate")) run_rate(options, link, report);
@@ -162,8 +163,11 @@ void respond(Link& link) {
 }
 
 int run_rank(const Options& options) {
+  // Rank 0 looks at the clock before they meet: rank 1 sleeps in its import and is not in the way.
+  ClockProbe probe{};
+  if (vmmc_rank() == 0) probe = probe_clock(kProbe);
   Link link(options, payload_bytes(options));
-  link.is_initiator() ? initiate(options, link) : respond(link);
+  link.is_initiator() ? initiate(options, probe, link) : respond(link);
   link.close();
   return 0;
 }

@@ -62,11 +62,10 @@ std::string ExecutorWatch::used() const {
   return nic ? "nic" : host ? "host" : "none";
 }
 
-Report::Report(const Options& options) : options_(options), at_start_(read_disturbance()) {}
+Report::Report(const Options& options) : options_(options), at_start_(read_core_time()) {}
 
-void Report::header(const std::string& placement) {
+void Report::header(const std::string& placement, const ClockProbe& probe) {
   const MachineFacts facts = read_machine_facts();
-  const ClockProbe probe = probe_clock(200'000'000);
   const char* wait = vmmc_wait_strategy_name(options_.wait);
   const char* asked = options_.executor == VMMC_EXECUTOR_NIC ? "nic" : "auto";
   if (options_.json) {
@@ -87,7 +86,7 @@ void Report::header(const std::string& placement) {
     return;
   }
   std::printf("VMMC between two processes, %s\n", facts.date.c_str());
-  std::printf("  machine    %s, %zu %s%s\n", facts.cpu_model.c_str(), facts.cores,
+  std::printf("  machine    %s, %ld %s%s\n", facts.cpu_model.c_str(), facts.cores,
               facts.cores == 1 ? "core" : "cores",
               facts.virtual_machine ? " (virtual machine)" : "");
   std::printf("  kernel     %s, governor %s\n", facts.kernel.c_str(), facts.governor.c_str());
@@ -216,25 +215,20 @@ void Report::fixed_rate(std::uint64_t bytes, std::uint64_t count, const FixedRat
 }
 
 void Report::footer() {
-  const Disturbance end = read_disturbance();
-  const std::uint64_t total = end.total_ticks - at_start_.total_ticks;
-  const double stolen =
-      total == 0 ? 0.0
-                 : 100.0 * static_cast<double>(end.stolen_ticks - at_start_.stolen_ticks) /
-                       static_cast<double>(total);
-  const std::uint64_t switches = end.involuntary_switches - at_start_.involuntary_switches;
+  const CoreTime end = read_core_time();
+  const std::uint64_t total = end.total - at_start_.total;
+  const std::uint64_t stolen = end.stolen - at_start_.stolen;
+  const double percent =
+      total == 0 ? 0.0 : 100.0 * static_cast<double>(stolen) / static_cast<double>(total);
   if (options_.json) {
-    print({{"type", "disturbance"},
-           {"stolen_percent", stolen},
-           {"involuntary_switches", switches},
-           {"payload", "every byte of every message checked"}});
+    print(
+        {{"type", "end"}, {"stolen_percent", percent}, {"checked", "every byte of every message"}});
     return;
   }
   std::printf(
-      "\nEvery byte of every message was checked. Meanwhile the hypervisor took %.1f %% of the "
-      "cores' time, and\n"
-      "process 0 lost its core to others %llu times.\n",
-      stolen, static_cast<unsigned long long>(switches));
+      "\nEvery byte of every message was checked. The hypervisor took %.1f %% of the cores' "
+      "time.\n",
+      percent);
 }
 
 }  // namespace vmmc::bench

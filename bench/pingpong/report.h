@@ -31,7 +31,8 @@ class Report {
  public:
   explicit Report(const Options& options);
 
-  void header(const std::string& placement);
+  // `probe`: of a moment when the other process was still waiting to be connected.
+  void header(const std::string& placement, const ClockProbe& probe);
   void pingpong(std::uint64_t bytes, const Histogram& round_trips, const std::string& executor);
   void bandwidth(const BurstPlan& plan, const BurstResult& result, const std::string& executor);
   void rate(const BurstPlan& plan, const BurstResult& result, const std::string& executor);
@@ -45,7 +46,7 @@ class Report {
 
   const Options& options_;
   std::string table_;
-  Disturbance at_start_;
+  CoreTime at_start_;
 };
 
 // "4", "16Ki", "1Mi".

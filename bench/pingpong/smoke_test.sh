@@ -28,7 +28,7 @@ expect '^ +64 +10000 +[0-9]+ ' "$output"
 expect 'Every byte of every message was checked' "$output"
 
 output=$("$pingpong" --smoke --json --executor nic)
-for type in machine pingpong bandwidth rate fixed-rate disturbance; do
+for type in machine pingpong bandwidth rate fixed-rate end; do
   expect "^\{\"type\":\"$type\",.*\}\$" "$output"
 done
 if grep -qv '^{.*}$' <<< "$output"; then echo "a line is no JSON object" >&2; exit 1; fi

@@ -2,16 +2,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bench/support/machine.h"
 
-#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <ctime>
 #include <fstream>
 #include <sstream>
 
 #include "bench/support/histogram.h"
-#include "bench/support/placement.h"
 
 namespace vmmc::bench {
 namespace {
@@ -47,7 +46,7 @@ MachineFacts read_machine_facts() {
   ::uname(&names);
   const std::string model = cpuinfo("model name");
   return {.cpu_model = model.empty() ? names.machine : model,
-          .cores = allowed_cores().size(),
+          .cores = ::sysconf(_SC_NPROCESSORS_ONLN),
           .virtual_machine = cpuinfo("flags").find("hypervisor") != std::string::npos,
           .kernel = std::string(names.sysname) + " " + names.release,
           .governor = first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
@@ -77,21 +76,18 @@ ClockProbe probe_clock(std::uint64_t duration) {
   return probe;
 }
 
-Disturbance read_disturbance() {
-  Disturbance result{};
+CoreTime read_core_time() {
+  CoreTime time{};
   std::istringstream line(first_line("/proc/stat"));
   std::string label;
   line >> label;
   // user nice system idle iowait irq softirq steal; what follows is contained in the first two.
   std::uint64_t ticks = 0;
   for (int column = 0; column < 8 && line >> ticks; ++column) {
-    result.total_ticks += ticks;
-    if (column == 7) result.stolen_ticks = ticks;
+    time.total += ticks;
+    if (column == 7) time.stolen = ticks;
   }
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  result.involuntary_switches = static_cast<std::uint64_t>(usage.ru_nivcsw);
-  return result;
+  return time;
 }
 
 }  // namespace vmmc::bench

@@ -33,11 +33,12 @@ struct ClockProbe {
 };
 ClockProbe probe_clock(std::uint64_t duration);
 
-// Counted by the kernel since boot, for differences over a run.
-struct Disturbance {
-  std::uint64_t stolen_ticks;  // of all cores: time that the hypervisor gave to others
-  std::uint64_t total_ticks;
+// Ticks of all cores since boot, for differences over a run. Stolen: the hypervisor gave the time
+// to others.
+struct CoreTime {
+  std::uint64_t stolen;
+  std::uint64_t total;
 };
-Disturbance read_disturbance();
+CoreTime read_core_time();
 
 }  // namespace vmmc::bench

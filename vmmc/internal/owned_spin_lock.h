@@ -30,7 +30,7 @@ class OwnedSpinLock {
       if (owner == me) return false;
       // The owner may have lost its core: let it run.
       if (tries < kPauses) {
-        platform::cpu_pause();
+        platform::pause_processor();
       } else {
         ::sched_yield();
       }

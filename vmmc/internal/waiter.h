@@ -29,6 +29,35 @@
 
 namespace vmmc::internal {
 
+// The calling thread's adaptive wait, which remembers from wait to wait who else is on the core. A wait in a signal
+// handler that interrupted a wait of its thread gets an object of its own.
+class AdaptiveStep {
+ public:
+  AdaptiveStep() : nested_(state().busy), wait_(nested_ ? &own_ : &state().wait) {
+    state().busy = true;
+    wait_->reset();
+  }
+  ~AdaptiveStep() { state().busy = nested_; }
+  AdaptiveStep(const AdaptiveStep&) = delete;
+  AdaptiveStep& operator=(const AdaptiveStep&) = delete;
+
+  bool wants_sleep() { return wait_->step() == platform::AdaptiveWait::Advice::kSleep; }
+
+ private:
+  struct State {
+    platform::AdaptiveWait wait;
+    bool busy = false;
+  };
+  static State& state() {
+    [[gnu::tls_model("initial-exec")]] static thread_local constinit State state;
+    return state;
+  }
+
+  const bool nested_;
+  platform::AdaptiveWait own_;
+  platform::AdaptiveWait* const wait_;
+};
+
 class Waiter {
  public:
   explicit Waiter(wire::Channel& channel) : channel_(channel) {}
@@ -48,13 +77,13 @@ class Waiter {
   int wait_until(Condition condition, vmmc_wait_strategy strategy, std::uint64_t timeout) {
     if (condition()) return VMMC_OK;
     const Deadline deadline(timeout);
-    platform::AdaptiveWait adaptive;
+    AdaptiveStep step;
     for (std::uint32_t looks = 1;; ++looks) {
       if (nicsim_gone()) return condition() ? VMMC_OK : VMMC_ERR_NICSIM_GONE;
       // A spinning look costs a few ns, reading the clock some 20: not after each of them.
       const bool spinning = strategy == VMMC_WAIT_SPIN || strategy == VMMC_WAIT_PAUSE;
       if ((!spinning || looks % kLooksPerClock == 1) && deadline.passed()) return VMMC_ERR_TIMEOUT;
-      if (pause(strategy, adaptive)) sleep(condition, deadline);
+      if (pause(strategy, step)) sleep(condition, deadline);
       if (condition()) return VMMC_OK;
     }
   }
@@ -63,12 +92,12 @@ class Waiter {
   static constexpr std::uint32_t kLooksPerClock = 64;
 
   // One pause between two looks; true: sleep.
-  static bool pause(vmmc_wait_strategy strategy, platform::AdaptiveWait& adaptive) {
+  static bool pause(vmmc_wait_strategy strategy, AdaptiveStep& step) {
     switch (strategy) {
       case VMMC_WAIT_SPIN:
         return false;
       case VMMC_WAIT_PAUSE:
-        platform::cpu_pause();
+        platform::pause_processor();
         return false;
       case VMMC_WAIT_YIELD:
         ::sched_yield();
@@ -78,7 +107,7 @@ class Waiter {
       case VMMC_WAIT_ADAPTIVE:
         break;
     }
-    return adaptive.step() == platform::AdaptiveWait::Advice::kSleep;
+    return step.wants_sleep();
   }
 
   template <typename Condition>

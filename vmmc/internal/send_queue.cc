@@ -1,0 +1,131 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "vmmc/internal/send_queue.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace vmmc::internal {
+
+int SendQueue::begin(Slot& slot) {
+  for (bool counted = false;; counted = true) {
+    if (!lock_.lock()) return VMMC_ERR_INTERRUPTED_SEND;
+    slot.ticket = claimed_.load(std::memory_order_relaxed);
+    if (slot.ticket - reaped_ == kSlots) reap();
+    if (slot.ticket - reaped_ < kSlots) break;
+    const std::uint64_t seen = reaped_;
+    lock_.unlock();
+    if (!counted) full_waits_.fetch_add(1, std::memory_order_relaxed);
+    const int status = wait_for_progress(seen);
+    if (status != VMMC_OK) return status;
+  }
+  slot.descriptor = &channel_.send_queue[slot.ticket % kSlots];
+  return VMMC_OK;
+}
+
+std::uint64_t SendQueue::publish(const Slot& slot, const Publication& publication) {
+  kept_[slot.ticket % kSlots] = {publication.blocks, publication.reports_itself};
+  claimed_.store(slot.ticket + 1, std::memory_order_relaxed);
+  slot.descriptor->header.store(
+      wire::make_header(slot.ticket, publication.kind, wire::Operation::kDeliberateUpdate,
+                        publication.inline_length),
+      std::memory_order_release);
+  ring_if_asleep();
+  posted_.store(slot.ticket + 1, std::memory_order_release);
+  lock_.unlock();
+  return slot.ticket;
+}
+
+void SendQueue::ring_if_asleep() {
+  std::atomic<std::uint32_t>& asleep = channel_.doorbell.nic_sleeps;
+  // Pairs with nicsim's fence between its store to the flag and its last look at the queue.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (asleep.load(std::memory_order_relaxed) == 0) return;
+  if (asleep.exchange(0, std::memory_order_seq_cst) == 0) return;
+  const int saved = errno;
+  const std::uint64_t one = 1;
+  // EAGAIN would mean 2^64 unread rings; EINTR does not happen to an eventfd that can be written.
+  (void)!::write(doorbell_, &one, sizeof one);
+  errno = saved;
+  doorbells_.fetch_add(1, std::memory_order_relaxed);
+}
+
+// Under the lock: takes note of everything that has completed since the last time.
+void SendQueue::reap() {
+  const std::uint64_t end = completed();
+  for (; reaped_ < end; ++reaped_) {
+    const std::uint64_t index = reaped_ % kSlots;
+    Kept& kept = kept_[index];
+    if (kept.blocks != 0) staging_.give_back(kept.blocks);
+    const std::int32_t status = channel_.results[index].load(std::memory_order_relaxed);
+    if (status == VMMC_OK) continue;
+    failures_.add(reaped_, status);
+    if (!kept.reports_itself && failure_.status == VMMC_OK) {
+      failure_ = {status, reaped_, channel_.send_queue[index].destination};
+    }
+  }
+}
+
+int SendQueue::wait_for_progress(std::uint64_t completed_before) {
+  return waiter_.wait_until([&] { return completed() > completed_before; },
+                            strategy_.load(std::memory_order_relaxed), VMMC_FOREVER);
+}
+
+int SendQueue::claim_staging(std::uint32_t bytes, StagingArea::Claim& claim) {
+  for (bool counted = false;;) {
+    if (const auto claimed = staging_.claim(bytes)) {
+      claim = *claimed;
+      return VMMC_OK;
+    }
+    if (!lock_.lock()) return VMMC_ERR_INTERRUPTED_SEND;
+    const std::uint64_t before = reaped_;
+    reap();
+    const std::uint64_t now = reaped_;
+    const std::uint64_t posted = claimed_.load(std::memory_order_relaxed);
+    lock_.unlock();
+    if (now != before) continue;
+    if (!counted) full_waits_.fetch_add(1, std::memory_order_relaxed);
+    counted = true;
+    // With nothing under way the blocks are held by threads that are still copying.
+    if (now == posted) {
+      if (waiter_.nicsim_gone()) return VMMC_ERR_NICSIM_GONE;
+      ::sched_yield();
+    } else if (const int status = wait_for_progress(now); status != VMMC_OK) {
+      return status;
+    }
+  }
+}
+
+int SendQueue::test(std::uint64_t ticket) const {
+  if (completed() <= ticket) return VMMC_PENDING;
+  const std::int32_t status =
+      channel_.results[ticket % kSlots].load(std::memory_order_acquire);
+  // Valid if the slot had not been claimed again when we looked.
+  if (claimed_.load(std::memory_order_acquire) <= ticket + kSlots) return status;
+  return failures_.find(ticket);
+}
+
+int SendQueue::wait_completed(std::uint64_t ticket) {
+  return waiter_.wait_until([&] { return completed() >= ticket; },
+                            strategy_.load(std::memory_order_relaxed), VMMC_FOREVER);
+}
+
+SendQueue::Failure SendQueue::take_failure() {
+  if (!lock_.lock()) return {};
+  reap();
+  const Failure failure = std::exchange(failure_, Failure{});
+  lock_.unlock();
+  return failure;
+}
+
+int SendQueue::quiesce() {
+  if (!lock_.lock()) return VMMC_ERR_INTERRUPTED_SEND;
+  const std::uint64_t posted = claimed_.load(std::memory_order_relaxed);
+  lock_.unlock();
+  return wait_completed(posted);
+}
+
+}  // namespace vmmc::internal

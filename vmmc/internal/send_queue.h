@@ -1,0 +1,126 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The client's side of the send queue: posts descriptors, finds out what became of them, wakes nicsim.
+//
+//   SendQueue::Slot slot;
+//   int status = queue.begin(slot);            // takes the lock; waits for room without it
+//   slot.descriptor->source = ...;             // a few stores
+//   ticket = queue.publish(slot, ...);         // or queue.abandon(): releases the lock
+//
+// Threads and processes
+//   Any thread posts, under one spin lock private to the process; nobody waits for nicsim while holding it. A signal
+//   handler that interrupted the holder on its own thread is refused. Looking for results takes no lock.
+//
+// Invariants (tickets count descriptors since attach)
+//   reaped <= completed (nicsim's) <= posted <= claimed <= reaped + kSendSlots.
+//   A ticket is claimed before its slot is published and posted after nicsim has been woken for it: whoever waits for
+//   a posted ticket need not ring.
+//   A result stands in the channel until the slot's next ticket is claimed; reaping before that moves failures to the
+//   failure log, frees staging blocks and keeps the first failure that nobody was told of.
+//
+// What a crash at any instruction leaves behind
+//   Only private state and a slot that is not published, or published whole.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "nicsim/wire/channel.h"
+#include "vmmc/internal/failure_log.h"
+#include "vmmc/internal/owned_spin_lock.h"
+#include "vmmc/internal/staging_area.h"
+#include "vmmc/internal/waiter.h"
+
+namespace vmmc::internal {
+
+class SendQueue {
+ public:
+  struct Slot {
+    wire::SendDescriptor* descriptor = nullptr;
+    std::uint64_t ticket = 0;
+  };
+
+  // How a descriptor is published. `blocks`: staging blocks to free when it has completed. `reports_itself`: the
+  // caller learns the result, so a fence must not report it again.
+  struct Publication {
+    wire::SourceKind kind;
+    std::uint16_t inline_length = 0;
+    std::uint64_t blocks = 0;
+    bool reports_itself = false;
+  };
+
+  // A failure that no call has reported, with what the descriptor said.
+  struct Failure {
+    std::int32_t status = 0;
+    std::uint64_t ticket = 0;
+    std::uint64_t destination = 0;  // bytes from the start of the destination space
+  };
+
+  // `doorbell` is an eventfd that stays open. `strategy` is used when there is no room.
+  SendQueue(wire::Channel& channel, Waiter& waiter, int doorbell,
+            const std::atomic<vmmc_wait_strategy>& strategy)
+      : channel_(channel), waiter_(waiter), doorbell_(doorbell), strategy_(strategy) {}
+
+  // VMMC_OK: the caller holds the lock and a free slot. VMMC_ERR_INTERRUPTED_SEND, VMMC_ERR_NICSIM_GONE: neither.
+  int begin(Slot& slot);
+  std::uint64_t publish(const Slot& slot, const Publication& publication);
+  void abandon() { lock_.unlock(); }
+
+  // Claims staging blocks, waiting for room if there is none. VMMC_ERR_NICSIM_GONE, VMMC_ERR_INTERRUPTED_SEND.
+  int claim_staging(std::uint32_t bytes, StagingArea::Claim& claim);
+  void give_back_staging(const StagingArea::Claim& claim) { staging_.give_back(claim.blocks); }
+
+  // Number of tickets posted: all below it have been published.
+  std::uint64_t posted() const { return posted_.load(std::memory_order_acquire); }
+
+  // VMMC_PENDING, VMMC_OK or the failure, of a ticket below posted().
+  int test(std::uint64_t ticket) const;
+  // VMMC_OK when all tickets below `ticket` have completed; VMMC_ERR_NICSIM_GONE.
+  int wait_completed(std::uint64_t ticket);
+
+  // The first failure that nobody was told of since the last call, or status 0. Leaves it for the next call if the
+  // calling thread holds the lock (a handler that interrupted a send).
+  Failure take_failure();
+
+  // Waits until every send that has looked at shared state under the lock so far has completed.
+  int quiesce();
+
+  std::uint64_t doorbells() const { return doorbells_.load(std::memory_order_relaxed); }
+  std::uint64_t full_waits() const { return full_waits_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr std::uint32_t kSlots = wire::kSendSlots;
+
+  std::uint64_t completed() const {
+    return channel_.send_status.completed.load(std::memory_order_acquire);
+  }
+  void reap();
+  void ring_if_asleep();
+  int wait_for_progress(std::uint64_t completed_before);
+
+  // Kept of each slot's descriptor, under the lock.
+  struct Kept {
+    std::uint64_t blocks = 0;
+    bool reports_itself = false;
+  };
+
+  wire::Channel& channel_;
+  Waiter& waiter_;
+  const int doorbell_;
+  const std::atomic<vmmc_wait_strategy>& strategy_;
+
+  alignas(wire::kCacheLineSize) OwnedSpinLock lock_;
+  std::atomic<std::uint64_t> claimed_{0};
+  std::atomic<std::uint64_t> posted_{0};
+  std::uint64_t reaped_ = 0;
+  Failure failure_;
+  std::array<Kept, kSlots> kept_;
+  StagingArea staging_;
+  FailureLog failures_;
+  std::atomic<std::uint64_t> doorbells_{0};
+  std::atomic<std::uint64_t> full_waits_{0};
+};
+
+}  // namespace vmmc::internal
