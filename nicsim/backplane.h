@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The backplane: joins the network interfaces of the nodes. All nodes of one nicsim live in one process, so a packet
-// reaches the incoming DMA engine of its node at once, in the order in which it was put in.
+// The backplane: joins the network interfaces of the nodes. All nodes of one nicsim live in one
+// process, so a packet reaches the incoming DMA engine of its node at once, in the order in which
+// it was put in.
 #pragma once
 
 #include <memory>

@@ -29,7 +29,8 @@ bool ChannelView::take(DescriptorCopy& copy) const {
   copy.import_generation = descriptor.import_generation;
   copy.destination = descriptor.destination;
   std::memcpy(copy.inline_data, descriptor.inline_data, wire::kInlineBytes);
-  // The compiler must not read the shared line again in place of the copy, which is checked before it is used.
+  // The compiler must not read the shared line again in place of the copy, which is checked before
+  // it is used.
   std::atomic_signal_fence(std::memory_order_seq_cst);
   asm volatile("" : : "r"(&copy) : "memory");
   return true;

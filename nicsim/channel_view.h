@@ -1,10 +1,11 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// nicsim's side of the channel of one process: reads descriptors exactly once, writes progress, wakes the client.
+// nicsim's side of the channel of one process: reads descriptors exactly once, writes progress,
+// wakes the client.
 //
-// Threads and processes: used by nicsim's one thread; the client changes its half of the memory at any time, so
-// everything read here is copied first and checked by the caller afterwards.
+// Threads and processes: used by nicsim's one thread; the client changes its half of the memory at
+// any time, so everything read here is copied first and checked by the caller afterwards.
 #pragma once
 
 #include <atomic>
@@ -56,16 +57,17 @@ class ChannelView {
 
   std::uint64_t completed() const { return head_; }
 
-  // The ticket after the last one that is published without a gap now: what the client has asked for so far.
+  // The ticket after the last one that is published without a gap now: what the client has asked
+  // for so far.
   std::uint64_t published() const;
 
-  // Says that nicsim stops looking at the queue until the doorbell rings. Returns false, and goes on looking, if a
-  // descriptor is ready.
+  // Says that nicsim stops looking at the queue until the doorbell rings. Returns false, and goes
+  // on looking, if a descriptor is ready.
   bool park();
   void unpark() { channel().doorbell.nic_sleeps.store(0, std::memory_order_relaxed); }
 
-  // Wakes the client if it said that it sleeps. The caller has issued a sequentially consistent fence since the
-  // stores that the client waits for.
+  // Wakes the client if it said that it sleeps. The caller has issued a sequentially consistent
+  // fence since the stores that the client waits for.
   void wake_if_armed();
 
   // Wakes every sleeper of the client, whatever it said.
@@ -91,7 +93,8 @@ class ChannelView {
   }
 
   platform::SharedMapping mapping_;
-  std::uint64_t head_ = 0;  // ticket of the next descriptor; ours alone, never read back from shared memory
+  std::uint64_t head_ =
+      0;  // ticket of the next descriptor; ours alone, never read back from shared memory
 };
 
 }  // namespace vmmc::nicsim

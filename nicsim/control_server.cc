@@ -21,12 +21,14 @@ ControlServer::ControlServer(boost::asio::io_context& context, platform::FileDes
       retry_(context),
       any_user_(any_user),
       events_(std::move(events)),
-      machine_(nodes,
-               {.import = [this](Process& process,
-                                 const wire::ImportReply& reply) { sessions_.at(&process)->send(reply); },
-                .unexport = [this](Process& process, const wire::PlainReply& reply) {
-                  sessions_.at(&process)->send(reply);
-                }}),
+      machine_(nodes, {.import =
+                           [this](Process& process, const wire::ImportReply& reply) {
+                             sessions_.at(&process)->send(reply);
+                           },
+                       .unexport =
+                           [this](Process& process, const wire::PlainReply& reply) {
+                             sessions_.at(&process)->send(reply);
+                           }}),
       session_events_{.attached =
                           [this](Process& process, Session& session) {
                             sessions_[&process] = &session;
@@ -46,8 +48,8 @@ void ControlServer::await_client() {
 
 void ControlServer::accept_clients() {
   for (;;) {
-    const int fd = ::accept4(listener_.native_handle(), nullptr, nullptr,
-                             SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const int fd =
+        ::accept4(listener_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
       accept_client(platform::FileDescriptor(fd));
       continue;

@@ -26,7 +26,8 @@ class ControlServer {
     std::function<void()> last_left;        // no client is left, and there has been one
   };
 
-  // `listener` is a listening non-blocking socket. Serves `own_user` and root, or everybody if `any_user`.
+  // `listener` is a listening non-blocking socket. Serves `own_user` and root, or everybody if
+  // `any_user`.
   ControlServer(boost::asio::io_context& context, platform::FileDescriptor listener,
                 std::uint32_t nodes, bool any_user, Events events);
 

@@ -12,7 +12,8 @@
 namespace vmmc::nicsim {
 namespace {
 
-// A fair share: enough to make the visit worth it, little enough that others wait for microseconds only.
+// A fair share: enough to make the visit worth it, little enough that others wait for microseconds
+// only.
 constexpr int kShareDescriptors = 16;
 constexpr std::uint64_t kShareBytes = 256 * 1024;
 static_assert(kShareBytes / wire::kPageSize + 1 <= kMaxRuns);
@@ -82,8 +83,8 @@ wire::Status DeliberateUpdateEngine::begin(Process& process) {
   return source_is_plausible(process, transfer) ? wire::Status::kOk : wire::Status::kBadSource;
 }
 
-// First and last byte must lie in the import that the descriptor names; a proxy's pages are consecutive, so all
-// bytes between them do as well.
+// First and last byte must lie in the import that the descriptor names; a proxy's pages are
+// consecutive, so all bytes between them do as well.
 wire::Status DeliberateUpdateEngine::check_destination(const Process& process,
                                                        const Transfer& transfer) const {
   const DescriptorCopy& descriptor = transfer.descriptor;

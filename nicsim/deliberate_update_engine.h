@@ -1,11 +1,12 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The deliberate update engine: takes descriptors from the send queues, checks them against the outgoing page table,
-// has them packetized, lets the incoming DMA engine check every packet, and moves the bytes.
+// The deliberate update engine: takes descriptors from the send queues, checks them against the
+// outgoing page table, has them packetized, lets the incoming DMA engine check every packet, and
+// moves the bytes.
 //
-// Nothing that a descriptor says is used before it has been copied and checked. A long transfer is carried out in
-// pieces, so that no process keeps the engine from the others.
+// Nothing that a descriptor says is used before it has been copied and checked. A long transfer is
+// carried out in pieces, so that no process keeps the engine from the others.
 //
 // Threads: used by nicsim's one thread.
 #pragma once
@@ -22,7 +23,8 @@ class DeliberateUpdateEngine {
  public:
   explicit DeliberateUpdateEngine(const Backplane& backplane) : backplane_(backplane) {}
 
-  // Carries out what the process's queue holds, up to a fair share. Returns whether there was anything.
+  // Carries out what the process's queue holds, up to a fair share. Returns whether there was
+  // anything.
   bool serve(Process& process);
 
  private:

@@ -83,8 +83,8 @@ TEST_CASE_FIXTURE(EngineFixture, "first and last byte must lie in the import tha
 
 TEST_CASE_FIXTURE(EngineFixture, "an import without the write right cannot be sent to") {
   REQUIRE(receiver.export_bytes(1, 0, 64) == Status::kOk);
-  const auto import = *machine.import(
-      *sender.process, sender.import_request(receiver, 1, wire::kAccessRead));
+  const auto import =
+      *machine.import(*sender.process, sender.import_request(receiver, 1, wire::kAccessRead));
   CHECK(send(import, 0, "x") == Status::kNotWritable);
 }
 
@@ -154,9 +154,12 @@ TEST_CASE_FIXTURE(EngineFixture, "random descriptors never reach a byte outside 
     if (random() % 8 == 0) forged.import_generation = static_cast<std::uint32_t>(random());
     const std::uint64_t offset = random() % 4 == 0 ? random() : random() % 40000 - 10000;
     wire::SendDescriptor& slot = sender.next_slot(forged, offset);
-    slot.source = {random() % 4 == 0 ? random() : random() % 9000, random() % 300000,
-                   static_cast<std::uint32_t>(random() % 3), {}};
-    // Memory sources at random addresses of this process are legal; leave them out, they would prove nothing.
+    slot.source = {random() % 4 == 0 ? random() : random() % 9000,
+                   random() % 300000,
+                   static_cast<std::uint32_t>(random() % 3),
+                   {}};
+    // Memory sources at random addresses of this process are legal; leave them out, they would
+    // prove nothing.
     const auto kind = static_cast<SourceKind>(random() % 4);
     const auto ticket = sender.publish(slot, kind, static_cast<std::uint16_t>(random() % 50));
     serve();
@@ -170,7 +173,8 @@ TEST_CASE_FIXTURE(EngineFixture, "random descriptors never reach a byte outside 
   CHECK(untouched(kFirst + kLength, 1024 * 4096));
 }
 
-TEST_CASE_FIXTURE(EngineFixture, "after unexport nothing arrives, and what was asked for before it does") {
+TEST_CASE_FIXTURE(EngineFixture,
+                  "after unexport nothing arrives, and what was asked for before it does") {
   const auto import = connect(0, 4096);
   const auto before = sender.post(import, 0, std::as_bytes(std::span("before", 6)));
   CHECK_FALSE(machine.unexport(*receiver.process, {{}, 1, 0}).has_value());
@@ -189,9 +193,11 @@ TEST_CASE_FIXTURE(EngineFixture, "after unexport nothing arrives, and what was a
   CHECK(received(0, 6) == "freshe");
 }
 
-TEST_CASE_FIXTURE(EngineFixture, "an exporter or importer that ends in the middle of a long transfer") {
+TEST_CASE_FIXTURE(EngineFixture,
+                  "an exporter or importer that ends in the middle of a long transfer") {
   const auto import = connect(0, 4 << 20);
-  const auto ticket = sender.post(import, 0, SourceKind::kSegment, {4 << 20, 0, sender.segment, {}});
+  const auto ticket =
+      sender.post(import, 0, SourceKind::kSegment, {4 << 20, 0, sender.segment, {}});
   CHECK(engine.serve(*sender.process));
   CHECK_FALSE(sender.completed(ticket));
   SUBCASE("exporter") {
@@ -213,13 +219,16 @@ TEST_CASE_FIXTURE(EngineFixture, "a source may overlap its destination") {
   const auto import = *machine.import(*sender.process, sender.import_request(sender, 1));
   for (int i = 0; i < 65536; ++i) sender.memory()[i] = std::byte(i * 7 / 3);
   std::vector<std::byte> before(sender.memory(), sender.memory() + 40000);
-  const auto ticket = sender.post(import, 1000, SourceKind::kSegment, {40000, 0, sender.segment, {}});
+  const auto ticket =
+      sender.post(import, 1000, SourceKind::kSegment, {40000, 0, sender.segment, {}});
   serve();
   CHECK(sender.result(ticket) == Status::kOk);
   CHECK(std::equal(before.begin(), before.end(), sender.memory() + 1000));
 }
 
-TEST_CASE_FIXTURE(EngineFixture, "parking: a published descriptor is never slept on, and an armed client is woken") {
+TEST_CASE_FIXTURE(
+    EngineFixture,
+    "parking: a published descriptor is never slept on, and an armed client is woken") {
   const auto import = connect(0, 4096);
   CHECK(sender.process->channel.park());
   CHECK(sender.channel().doorbell.nic_sleeps.load() == 1);

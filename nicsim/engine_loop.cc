@@ -8,7 +8,8 @@
 namespace vmmc::nicsim {
 namespace {
 
-// Rounds of the loop without work after which a single queue is parked while others keep the loop busy.
+// Rounds of the loop without work after which a single queue is parked while others keep the loop
+// busy.
 constexpr std::uint32_t kQuietRounds = 4096;
 
 // Looking for control messages costs a system call, so it is done once in so many rounds.

@@ -1,11 +1,12 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The loop of nicsim's one thread: looks at the send queues, has transfers carried out, lets the control server work
-// in between, and sleeps when there is nothing to do.
+// The loop of nicsim's one thread: looks at the send queues, has transfers carried out, lets the
+// control server work in between, and sleeps when there is nothing to do.
 //
-// A queue that has been quiet for a while is parked: its client is told to ring the doorbell, and the loop stops
-// looking at it. When all are parked the thread sleeps in the kernel, so that an idle nicsim uses no CPU.
+// A queue that has been quiet for a while is parked: its client is told to ring the doorbell, and
+// the loop stops looking at it. When all are parked the thread sleeps in the kernel, so that an
+// idle nicsim uses no CPU.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The incoming DMA engine of a node: checks every packet against the incoming page table and says where in the
-// exporter's memory its bytes go.
+// The incoming DMA engine of a node: checks every packet against the incoming page table and says
+// where in the exporter's memory its bytes go.
 #pragma once
 
 #include <cstddef>
@@ -21,11 +21,13 @@ class IncomingDmaEngine {
     ExportedBuffer* buffer;  // whose they are
   };
 
-  // Refuses a packet whose page is not enabled, whose generation is old, or that reaches outside the buffer's bytes.
+  // Refuses a packet whose page is not enabled, whose generation is old, or that reaches outside
+  // the buffer's bytes.
   Landing accept(const Packet& packet) const {
     const IncomingPage* page = table_.find(packet.incoming_page);
-    if (page == nullptr || page->frame == nullptr || page->generation != packet.incoming_generation ||
-        packet.offset < page->first || packet.offset + packet.length > page->end) {
+    if (page == nullptr || page->frame == nullptr ||
+        page->generation != packet.incoming_generation || packet.offset < page->first ||
+        packet.offset + packet.length > page->end) {
       return {nullptr, nullptr};
     }
     return {page->frame + packet.offset, page->buffer};

@@ -10,7 +10,8 @@
 namespace vmmc::nicsim {
 
 std::optional<std::uint32_t> IncomingPageTable::enable(std::span<std::byte* const> frames,
-                                                       std::uint32_t page_offset, std::uint64_t length,
+                                                       std::uint32_t page_offset,
+                                                       std::uint64_t length,
                                                        ExportedBuffer* buffer) {
   const auto count = static_cast<std::uint32_t>(frames.size());
   const auto first = indices_.allocate(count);

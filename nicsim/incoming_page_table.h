@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The incoming page table (IPT) of a node: one entry per page of every buffer that is exported on the node. No
-// packet changes memory that has no entry here.
+// The incoming page table (IPT) of a node: one entry per page of every buffer that is exported on
+// the node. No packet changes memory that has no entry here.
 #pragma once
 
 #include <cstddef>
@@ -20,16 +20,18 @@ struct ExportedBuffer;
 struct IncomingPage {
   std::byte* frame = nullptr;        // the page in nicsim's mapping; nullptr: receiving is disabled
   ExportedBuffer* buffer = nullptr;  // what the page belongs to
-  std::uint32_t generation = 0;      // raised whenever the entry is given back: an old packet no longer matches
-  std::uint16_t first = 0;           // the bytes [first, end) of the page belong to the buffer
+  std::uint32_t generation =
+      0;  // raised whenever the entry is given back: an old packet no longer matches
+  std::uint16_t first = 0;  // the bytes [first, end) of the page belong to the buffer
   std::uint16_t end = 0;
 };
 
 // Threads: used by nicsim's one thread.
 class IncomingPageTable {
  public:
-  // Enables receiving into `frames`, the pages of one buffer in order: `length` bytes from `page_offset` of the
-  // first page on. Returns the index of the first entry, or nothing if the table is full.
+  // Enables receiving into `frames`, the pages of one buffer in order: `length` bytes from
+  // `page_offset` of the first page on. Returns the index of the first entry, or nothing if the
+  // table is full.
   std::optional<std::uint32_t> enable(std::span<std::byte* const> frames, std::uint32_t page_offset,
                                       std::uint64_t length, ExportedBuffer* buffer);
 

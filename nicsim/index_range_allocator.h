@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Hands out runs of consecutive table indices: pages of a destination space, entries of a page table.
+// Hands out runs of consecutive table indices: pages of a destination space, entries of a page
+// table.
 #pragma once
 
 #include <cstdint>

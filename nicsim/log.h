@@ -10,7 +10,8 @@ namespace vmmc::nicsim {
 
 enum class LogLevel { kError = 0, kWarning = 1, kInfo = 2, kDebug = 3 };
 
-// Lines above `level` are dropped. In the background (`to_syslog`) they go to the system log, else to stderr.
+// Lines above `level` are dropped. In the background (`to_syslog`) they go to the system log, else
+// to stderr.
 void configure_log(LogLevel level, bool to_syslog);
 
 void log(LogLevel level, const std::string& line);

@@ -85,8 +85,7 @@ void Machine::detach(Process& process) {
 
 std::variant<std::uint32_t, wire::Status> Machine::register_segment(Process& process, int fd,
                                                                     std::uint64_t bytes) {
-  if (bytes == 0 || bytes % wire::kPageSize != 0 ||
-      !platform::is_sealed_shared_memory(fd, bytes)) {
+  if (bytes == 0 || bytes % wire::kPageSize != 0 || !platform::is_sealed_shared_memory(fd, bytes)) {
     return wire::Status::kMalformed;
   }
   auto mapping = platform::SharedMapping::map(fd, bytes);
@@ -164,9 +163,9 @@ wire::Status Machine::export_buffer(Process& process, const wire::ExportRequest&
   buffer->rights = {request.access, request.user, request.node, request.process, request.executor};
   buffer->pages = static_cast<std::uint32_t>(pages.frames.size());
   buffer->segments = std::move(pages.segments);
-  const auto first = backplane_.node(process.node)
-                         .incoming_pages.enable(pages.frames, request.page_offset, request.length,
-                                                buffer.get());
+  const auto first =
+      backplane_.node(process.node)
+          .incoming_pages.enable(pages.frames, request.page_offset, request.length, buffer.get());
   if (!first) return wire::Status::kOutOfMemory;
   buffer->first_incoming_page = *first;
   for (const auto& [start, end] : pages.byte_runs) {
@@ -216,7 +215,8 @@ void Machine::settle_unexports() {
   }
 }
 
-// Takes the pages out of the incoming page table, so that nothing can arrive any more, and tells the importers.
+// Takes the pages out of the incoming page table, so that nothing can arrive any more, and tells
+// the importers.
 void Machine::revoke(ExportedBuffer& buffer, wire::ImportPhase phase) {
   backplane_.node(buffer.owner->node)
       .incoming_pages.disable(buffer.first_incoming_page, buffer.pages);
@@ -359,8 +359,7 @@ wire::Status Machine::cancel_import(Process& process, std::uint32_t request) {
 wire::Status Machine::unimport(Process& process, const wire::UnimportRequest& request) {
   if (request.import_slot >= process.imports.size()) return wire::Status::kUnknownImport;
   const Import& import = process.imports[request.import_slot];
-  if (import.phase == wire::ImportPhase::kFree ||
-      import.generation != request.import_generation) {
+  if (import.phase == wire::ImportPhase::kFree || import.generation != request.import_generation) {
     return wire::Status::kUnknownImport;
   }
   drop_import(process, request.import_slot);

@@ -1,15 +1,16 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The machine: what nicsim knows of processes, exports and imports, and the rules by which they change. No sockets
-// and no clock here; the control server calls it for each request.
+// The machine: what nicsim knows of processes, exports and imports, and the rules by which they
+// change. No sockets and no clock here; the control server calls it for each request.
 //
 // Threads: used by nicsim's one thread.
 //
 // Invariants
-//   A buffer that is exported has its pages in the incoming page table of its owner's node; an import that is granted
-//   has its pages in the outgoing page table of the importer, and the buffer knows the importer.
-//   What a process owned is gone when detach() returns, and those who imported from it have been told.
+//   A buffer that is exported has its pages in the incoming page table of its owner's node; an
+//   import that is granted has its pages in the outgoing page table of the importer, and the buffer
+//   knows the importer. What a process owned is gone when detach() returns, and those who imported
+//   from it have been told.
 #pragma once
 
 #include <cstdint>
@@ -30,14 +31,15 @@ namespace vmmc::nicsim {
 
 class Machine {
  public:
-  // Answers that come later than their request: an import that waited for its export, an unexport that waited for
-  // transfers. The receiver is a process that is attached.
+  // Answers that come later than their request: an import that waited for its export, an unexport
+  // that waited for transfers. The receiver is a process that is attached.
   struct LateReplies {
     std::function<void(Process&, const wire::ImportReply&)> import;
     std::function<void(Process&, const wire::PlainReply&)> unexport;
   };
 
-  Machine(std::uint32_t nodes, LateReplies replies) : backplane_(nodes), replies_(std::move(replies)) {}
+  Machine(std::uint32_t nodes, LateReplies replies)
+      : backplane_(nodes), replies_(std::move(replies)) {}
 
   const Backplane& backplane() const { return backplane_; }
   const std::vector<std::unique_ptr<Process>>& processes() const { return processes_; }
@@ -57,7 +59,8 @@ class Machine {
   wire::Status release_segment(Process& process, std::uint32_t segment);
 
   wire::Status export_buffer(Process& process, const wire::ExportRequest& request);
-  // The answer comes by LateReplies, when what was sent before the request has been carried out; or at once.
+  // The answer comes by LateReplies, when what was sent before the request has been carried out; or
+  // at once.
   std::optional<wire::Status> unexport(Process& process, const wire::UnexportRequest& request);
 
   // Nothing if the import waits for its export: the reply comes by LateReplies.
@@ -65,7 +68,8 @@ class Machine {
   wire::Status cancel_import(Process& process, std::uint32_t request);
   wire::Status unimport(Process& process, const wire::UnimportRequest& request);
 
-  // To be called after each round of transfers: ends the unexports that have nothing to wait for any more.
+  // To be called after each round of transfers: ends the unexports that have nothing to wait for
+  // any more.
   void settle_unexports();
   bool unexports_waiting() const { return !waiting_unexports_.empty(); }
 
@@ -77,7 +81,8 @@ class Machine {
   struct WaitingUnexport {
     ExportedBuffer* buffer;
     wire::MessageHeader header;
-    std::vector<std::pair<Process*, std::uint64_t>> senders;  // and the ticket that each must have reached
+    std::vector<std::pair<Process*, std::uint64_t>>
+        senders;  // and the ticket that each must have reached
   };
   struct Pages {
     std::vector<std::byte*> frames;

@@ -50,7 +50,8 @@ TEST_CASE_FIXTURE(MachineFixture, "segments: only sealed shared memory of the st
   auto file = platform::create_shared_memory("test", 8192);
   REQUIRE(file.ok());
   const int fd = file.value().get();
-  CHECK(std::get<Status>(machine.register_segment(*client.process, fd, 12288)) == Status::kMalformed);
+  CHECK(std::get<Status>(machine.register_segment(*client.process, fd, 12288)) ==
+        Status::kMalformed);
   CHECK(std::get<Status>(machine.register_segment(*client.process, fd, 100)) == Status::kMalformed);
   CHECK(std::get<Status>(machine.register_segment(*client.process, fd, 0)) == Status::kMalformed);
   const auto id = std::get<std::uint32_t>(machine.register_segment(*client.process, fd, 8192));
@@ -121,7 +122,8 @@ TEST_CASE_FIXTURE(MachineFixture, "export: buffers may touch, but not share a by
 TEST_CASE_FIXTURE(MachineFixture, "import: rights by user, node, process and access") {
   FakeClient exporter(machine, 0);
   FakeClient importer(machine, 1);
-  const auto outcome = [&](std::uint32_t id, auto change, std::uint32_t access = wire::kAccessWrite) {
+  const auto outcome = [&](std::uint32_t id, auto change,
+                           std::uint32_t access = wire::kAccessWrite) {
     auto request = exporter.export_request(id, id * 64, 64);
     change(request);
     REQUIRE(machine.export_buffer(*exporter.process, request) == Status::kOk);
@@ -137,14 +139,18 @@ TEST_CASE_FIXTURE(MachineFixture, "import: rights by user, node, process and acc
         Status::kPermissionDenied);
   CHECK(outcome(7, [&](auto& r) { r.process = importer.process->id; }) == Status::kOk);
   CHECK(outcome(8, [](auto& r) { r.access = wire::kAccessRead; }) == Status::kPermissionDenied);
-  CHECK(outcome(9, [](auto& r) { r.access = wire::kAccessRead; }, wire::kAccessRead) == Status::kOk);
-  CHECK(outcome(10, [](auto&) {}, 0) == Status::kInvalidRights);
+  CHECK(outcome(
+            9, [](auto& r) { r.access = wire::kAccessRead; }, wire::kAccessRead) == Status::kOk);
+  CHECK(outcome(
+            10, [](auto&) {}, 0) == Status::kInvalidRights);
   auto request = importer.import_request(exporter, 1);
   request.node = 4;
   CHECK(machine.import(*importer.process, request)->header.status == Status::kNoSuchNode);
 }
 
-TEST_CASE_FIXTURE(MachineFixture, "import: waits for the export, can be withdrawn, and is judged when the export comes") {
+TEST_CASE_FIXTURE(
+    MachineFixture,
+    "import: waits for the export, can be withdrawn, and is judged when the export comes") {
   FakeClient exporter(machine, 0);
   FakeClient importer(machine, 1);
   const auto first = importer.import_request(exporter, 5);
@@ -174,7 +180,8 @@ TEST_CASE_FIXTURE(MachineFixture, "import: waits for the export, can be withdraw
   CHECK(late_imports[2].second.header.status == Status::kPermissionDenied);
 }
 
-TEST_CASE_FIXTURE(MachineFixture, "import: the table is bounded, and slots come back with a new generation") {
+TEST_CASE_FIXTURE(MachineFixture,
+                  "import: the table is bounded, and slots come back with a new generation") {
   FakeClient exporter(machine, 0);
   FakeClient importer(machine, 1);
   REQUIRE(exporter.export_bytes(1, 0, 64) == Status::kOk);
@@ -204,7 +211,7 @@ TEST_CASE_FIXTURE(MachineFixture, "the end of an exporter is written into its im
   CHECK(phase() == wire::ImportPhase::kGranted);
   machine.detach(*exporter->process);
   CHECK(phase() == wire::ImportPhase::kPeerDead);
-  CHECK(machine.unimport(*importer.process,
-                         {{}, import.import_slot, import.import_generation}) == Status::kOk);
+  CHECK(machine.unimport(*importer.process, {{}, import.import_slot, import.import_generation}) ==
+        Status::kOk);
   CHECK(phase() == wire::ImportPhase::kFree);
 }

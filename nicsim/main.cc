@@ -25,7 +25,8 @@ using namespace vmmc;
 constexpr int kExitFailure = 1;
 constexpr int kExitAlreadyRunning = 3;
 
-// Each client costs two descriptors; the soft limit of 1024 would be the first thing that many clients hit.
+// Each client costs two descriptors; the soft limit of 1024 would be the first thing that many
+// clients hit.
 void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -33,7 +34,8 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Leaves the terminal. The parent ends with status 0 once the socket listens, which is the case already.
+// Leaves the terminal. The parent ends with status 0 once the socket listens, which is the case
+// already.
 void go_to_background() {
   const pid_t child = ::fork();
   if (child < 0) {
@@ -61,9 +63,10 @@ int serve(const nicsim::Options& options, platform::FileDescriptor listener) {
       {.attached = [&](nicsim::Process& process) { loop_pointer->attached(process); },
        .doorbell = [&](nicsim::Process& process) { loop_pointer->doorbell(process); },
        .leaving = [&](nicsim::Process& process) { loop_pointer->leaving(process); },
-       .last_left = [&] {
-         if (options.leave_with_last_client) loop_pointer->stop();
-       }});
+       .last_left =
+           [&] {
+             if (options.leave_with_last_client) loop_pointer->stop();
+           }});
   nicsim::EngineLoop loop(context, server.machine());
   loop_pointer = &loop;
   boost::asio::signal_set signals(context, SIGTERM, SIGINT);

@@ -53,11 +53,11 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   app.add_flag("--foreground", options.foreground,
                "Stay in the foreground and log to stderr, not to the system log");
   app.add_option("--log", options.log_level, "What to log: error, warning, info or debug")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, LogLevel>{
-          {"error", LogLevel::kError},
-          {"warning", LogLevel::kWarning},
-          {"info", LogLevel::kInfo},
-          {"debug", LogLevel::kDebug}}));
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, LogLevel>{{"error", LogLevel::kError},
+                                                                  {"warning", LogLevel::kWarning},
+                                                                  {"info", LogLevel::kInfo},
+                                                                  {"debug", LogLevel::kDebug}}));
   app.add_option("--users", users, "Whom to serve: own (the user who runs nicsim) or any")
       ->check(CLI::IsMember({"own", "any"}))
       ->capture_default_str();

@@ -25,8 +25,8 @@ struct Options {
 // The default socket: in the abstract namespace, one per user. libvmmc uses the same.
 std::string default_socket();
 
-// The options, or the exit status with which nicsim shall end at once (after --help, --version or a mistake, which have
-// been printed).
+// The options, or the exit status with which nicsim shall end at once (after --help, --version or a
+// mistake, which have been printed).
 std::variant<Options, int> parse_options(int argc, char** argv);
 
 // "6" or "2x3" as a number of nodes; 0 if it is neither or over the limit of 4096.

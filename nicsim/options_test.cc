@@ -25,7 +25,8 @@ TEST_CASE("nodes are a number or rows x columns") {
   CHECK(parse_nodes("4") == 4);
   CHECK(parse_nodes("2x3") == 6);
   CHECK(parse_nodes("64x64") == 4096);
-  for (const char* wrong : {"", "0", "-1", "x", "2x", "x2", "2x0", "4097", "65x64", "2x2x2", "4 "}) {
+  for (const char* wrong :
+       {"", "0", "-1", "x", "2x", "x2", "2x0", "4097", "65x64", "2x2x2", "4 "}) {
     CAPTURE(wrong);
     CHECK(parse_nodes(wrong) == 0);
   }

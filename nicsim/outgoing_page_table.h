@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The outgoing page table (OPT) of a process: one entry per page of its destination space, that is, per proxy page.
-// It says where bytes for that page go: which node, which entry of that node's incoming page table.
+// The outgoing page table (OPT) of a process: one entry per page of its destination space, that is,
+// per proxy page. It says where bytes for that page go: which node, which entry of that node's
+// incoming page table.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,8 @@ class OutgoingPageTable {
  public:
   static constexpr std::uint32_t kMaxPages = 1u << 24;  // 64 GiB of destination space
 
-  // What a proxy consists of: all its pages share everything but the byte range and the incoming page.
+  // What a proxy consists of: all its pages share everything but the byte range and the incoming
+  // page.
   struct Proxy {
     std::uint32_t import_slot;
     std::uint32_t import_generation;

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The packetizer: cuts a transfer at page boundaries and gives each piece its destination from the outgoing page
-// table. A packet never crosses a page, because the next page may live anywhere.
+// The packetizer: cuts a transfer at page boundaries and gives each piece its destination from the
+// outgoing page table. A packet never crosses a page, because the next page may live anywhere.
 #pragma once
 
 #include <algorithm>
@@ -22,14 +22,15 @@ struct Packet {
   std::uint32_t length;  // bytes, at most one page
 };
 
-// Cuts [destination, destination + length) of one process's destination space. The caller has checked that the range lies
-// inside one proxy.
+// Cuts [destination, destination + length) of one process's destination space. The caller has
+// checked that the range lies inside one proxy.
 class Packetizer {
  public:
   Packetizer(const OutgoingPageTable& table, std::uint64_t destination, std::uint64_t length)
       : table_(table), position_(destination), remaining_(length) {}
 
-  // The next packet; nothing when the transfer is cut up, or (with bytes remaining) when a page has no entry.
+  // The next packet; nothing when the transfer is cut up, or (with bytes remaining) when a page has
+  // no entry.
   std::optional<Packet> next() {
     if (remaining_ == 0) return std::nullopt;
     const OutgoingPage* page = table_.find(position_ / wire::kPageSize);

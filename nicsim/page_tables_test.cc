@@ -21,8 +21,7 @@ struct Fixture {
   IncomingPageTable incoming;
   std::vector<std::byte*> frames{memory.data(), memory.data() + 4096, memory.data() + 8192};
   // 5000 bytes from byte 100 of the first page: pages 0 and 1.
-  std::uint32_t first =
-      *incoming.enable(std::span(frames).first(2), 100, 5000, nullptr);
+  std::uint32_t first = *incoming.enable(std::span(frames).first(2), 100, 5000, nullptr);
 };
 
 }  // namespace

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// An attached process, as nicsim knows it: who it is, what it has registered, exported and imported.
+// An attached process, as nicsim knows it: who it is, what it has registered, exported and
+// imported.
 #pragma once
 
 #include <sys/types.h>
@@ -41,8 +42,9 @@ struct ExportedBuffer {
   std::uint32_t pages;
   bool closing = false;  // unexport is waiting for transfers that were asked for before it
   std::vector<std::shared_ptr<Segment>> segments;  // keeps the memory mapped
-  std::vector<std::pair<std::uint32_t, std::uint64_t>> byte_runs;  // keys of the owner's exported_bytes
-  std::set<std::pair<Process*, std::uint32_t>> importers;          // process and its import slot
+  std::vector<std::pair<std::uint32_t, std::uint64_t>>
+      byte_runs;                                           // keys of the owner's exported_bytes
+  std::set<std::pair<Process*, std::uint32_t>> importers;  // process and its import slot
 };
 
 struct Import {

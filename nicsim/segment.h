@@ -11,11 +11,12 @@
 
 namespace vmmc::nicsim {
 
-// Shared by the client's segment table and by every export that lies in it, so that a client that releases a
-// segment too early takes nothing away under a transfer.
+// Shared by the client's segment table and by every export that lies in it, so that a client that
+// releases a segment too early takes nothing away under a transfer.
 class Segment {
  public:
-  Segment(std::uint32_t id, platform::SharedMapping mapping) : id_(id), mapping_(std::move(mapping)) {}
+  Segment(std::uint32_t id, platform::SharedMapping mapping)
+      : id_(id), mapping_(std::move(mapping)) {}
 
   std::uint32_t id() const { return id_; }
   std::byte* data() const { return mapping_.data(); }

@@ -146,8 +146,7 @@ void Session::handle_attach(const wire::AttachRequest& request) {
   reply.process = process_->id;
   reply.nodes = machine_.backplane().nodes();
   reply.can_read_memory = process_->can_read_memory ? 1 : 0;
-  reply.destination_space_bytes =
-      std::uint64_t{OutgoingPageTable::kMaxPages} * wire::kPageSize;
+  reply.destination_space_bytes = std::uint64_t{OutgoingPageTable::kMaxPages} * wire::kPageSize;
   const std::array<int, 2> descriptors{attached.channel.get(), bell.get()};
   doorbell_.assign(bell.release());
   events_.attached(*process_, *this);
@@ -163,8 +162,8 @@ void Session::dispatch(const wire::MessageHeader& header, std::span<const std::b
     case wire::MessageType::kRegisterSegment:
       if (const auto request = as<wire::RegisterSegmentRequest>(message);
           request && received.descriptor_count == 1) {
-        const auto outcome = machine_.register_segment(*process_, received.descriptors[0].get(),
-                                                       request->bytes);
+        const auto outcome =
+            machine_.register_segment(*process_, received.descriptors[0].get(), request->bytes);
         wire::RegisterSegmentReply reply{};
         reply.header = header;
         if (const auto* refused = std::get_if<wire::Status>(&outcome)) {

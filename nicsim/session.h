@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A session: one client's connection. Reads its requests, has the machine carry them out, sends the replies. Its
-// hang-up is the client's death.
+// A session: one client's connection. Reads its requests, has the machine carry them out, sends the
+// replies. Its hang-up is the client's death.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -23,8 +23,8 @@ class Session : public std::enable_shared_from_this<Session> {
   // What a session tells the rest of nicsim.
   struct Events {
     std::function<void(Process&, Session&)> attached;
-    std::function<void(Process&)> doorbell;   // the client has published descriptors
-    std::function<void(Process*)> ended;      // once; nullptr if it never attached
+    std::function<void(Process&)> doorbell;  // the client has published descriptors
+    std::function<void(Process*)> ended;     // once; nullptr if it never attached
   };
 
   Session(boost::asio::io_context& context, platform::FileDescriptor socket,

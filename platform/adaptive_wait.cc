@@ -31,7 +31,8 @@ constexpr std::uint64_t kLongTurn = LONGTURN;
 std::uint64_t monotonic_now() {
   timespec time;
   ::clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(time.tv_nsec);
 }
 
 void yield_core() {

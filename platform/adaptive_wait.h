@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a loop that waits for memory to change does between two looks: pause, give the core away, or go to sleep.
+// What a loop that waits for memory to change does between two looks: pause, give the core away, or
+// go to sleep.
 //
 //   AdaptiveWait wait;  // kept for the next wait: it has learned who else is on this core
 //   ...
@@ -10,18 +11,20 @@
 //     if (wait.step() == AdaptiveWait::Advice::kSleep) block();  // arm, look again, sleep
 //   }
 //
-// Two modes. Alone: pauses between looks, and asks the kernel every microsecond or two (sched_yield) whether somebody
-// else wants the core. Shared: yields at every step. A yield that takes clearly longer than the fastest one seen
-// means that somebody else ran: shared from now on. A few fast ones in a row: alone again. What was learned outlives
-// reset(), so a wait begins in the mode in which the one before ended.
+// Two modes. Alone: pauses between looks, and asks the kernel every microsecond or two
+// (sched_yield) whether somebody else wants the core. Shared: yields at every step. A yield that
+// takes clearly longer than the fastest one seen means that somebody else ran: shared from now on.
+// A few fast ones in a row: alone again. What was learned outlives reset(), so a wait begins in the
+// mode in which the one before ended.
 //
-// Sleep is advised (a) when this wait has used its budget of own time; time in which others ran is not charged, for
-// they had work to do and we were in nobody's way; (b) when somebody ran for long during one yield: such a neighbour
-// computes, and a sleeper that is woken gets the core from it sooner than one who queues for it.
-// Advice is repeated at each further step until reset().
+// Sleep is advised (a) when this wait has used its budget of own time; time in which others ran is
+// not charged, for they had work to do and we were in nobody's way; (b) when somebody ran for long
+// during one yield: such a neighbour computes, and a sleeper that is woken gets the core from it
+// sooner than one who queues for it. Advice is repeated at each further step until reset().
 //
 // Threads and processes
-//   One object per waiting thread. A wait in a signal handler uses an object of its own (or a copy).
+//   One object per waiting thread. A wait in a signal handler uses an object of its own (or a
+//   copy).
 // Async-signal-safe: no lock, no memory, no thread_local; errno is left unchanged. Times are in ns.
 #pragma once
 
@@ -51,7 +54,8 @@ class AdaptiveWait {
 
   static constexpr std::uint64_t kDefaultBudget = 50'000;
 
-  constexpr explicit AdaptiveWait(std::uint64_t budget = kDefaultBudget, const WaitCalls* calls = &kRealWaitCalls)
+  constexpr explicit AdaptiveWait(std::uint64_t budget = kDefaultBudget,
+                                  const WaitCalls* calls = &kRealWaitCalls)
       : calls_(calls), budget_(budget), left_(budget) {}
 
   // Begins another wait.
@@ -88,13 +92,13 @@ class AdaptiveWait {
 
   const WaitCalls* calls_;
   const std::uint64_t budget_;
-  std::uint64_t left_;                             // of the budget
-  std::uint64_t stretch_began_ = 0;                // end of the last yield of this wait; 0: none yet
-  std::uint64_t fastest_yield_ = kPresumedYield;   // learned
+  std::uint64_t left_;                            // of the budget
+  std::uint64_t stretch_began_ = 0;               // end of the last yield of this wait; 0: none yet
+  std::uint64_t fastest_yield_ = kPresumedYield;  // learned
   std::uint32_t looks_per_stretch_ = kFirstLooks;  // learned: about kStretch
   std::uint32_t looks_left_ = 0;                   // before the next yield; 0 when shared
   std::uint32_t fast_yields_ = 0;                  // in a row
-  bool shared_ = true;                             // learned; unknown at first, so ask the kernel at once
+  bool shared_ = true;  // learned; unknown at first, so ask the kernel at once
   bool sleep_ = false;
   std::uint64_t crowded_until_ = 0;
 };

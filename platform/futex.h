@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Sleeping on a word of memory that several processes share (the kernel's futex, shared form: std::atomic::wait is
-// private to one process and would sleep for ever).
+// Sleeping on a word of memory that several processes share (the kernel's futex, shared form:
+// std::atomic::wait is private to one process and would sleep for ever).
 #pragma once
 
 #include <atomic>
@@ -11,9 +11,11 @@
 
 namespace vmmc::platform {
 
-// Sleeps while the word holds `expected`, until woken or until `timeout` ns have passed (UINT64_MAX: no limit). May
-// return early for no reason: the caller looks again. Leaves errno unchanged. Async-signal-safe.
-void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, std::uint64_t timeout);
+// Sleeps while the word holds `expected`, until woken or until `timeout` ns have passed
+// (UINT64_MAX: no limit). May return early for no reason: the caller looks again. Leaves errno
+// unchanged. Async-signal-safe.
+void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                std::uint64_t timeout);
 
 // Wakes up to `count` sleepers. Leaves errno unchanged. Async-signal-safe.
 void futex_wake(const std::atomic<std::uint32_t>& word, int count = INT_MAX);

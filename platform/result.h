@@ -22,8 +22,9 @@ inline SystemError last_system_error(const char* call) { return {call, errno}; }
 template <typename T>
 class Result {
  public:
-  Result(T value) : value_(std::move(value)) {}     // NOLINT(google-explicit-constructor): reads as a return value
-  Result(SystemError error) : error_(error) {}      // NOLINT(google-explicit-constructor): the same
+  Result(T value)
+      : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor): reads as a return value
+  Result(SystemError error) : error_(error) {}  // NOLINT(google-explicit-constructor): the same
   bool ok() const { return value_.has_value(); }
   T& value() { return *value_; }
   const T& value() const { return *value_; }

@@ -54,15 +54,16 @@ bool is_sealed_shared_memory(int fd, std::size_t bytes) {
 
 Result<SharedMapping> SharedMapping::map(int fd, std::size_t bytes) {
   if (bytes == 0) return SystemError{"mmap", EINVAL};  // to Boost, 0 means the whole file
-  // The table's mmap is asked first so that tests can make mapping fail; Boost makes the mapping that is kept.
+  // The table's mmap is asked first so that tests can make mapping fail; Boost makes the mapping
+  // that is kept.
   const SystemCalls& calls = system_calls();
   void* probe = calls.mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (probe == MAP_FAILED) return last_system_error("mmap");
   ::munmap(probe, bytes);
   try {
     SharedMapping mapping;
-    mapping.region_ = boost::interprocess::mapped_region(
-        Mappable{fd}, boost::interprocess::read_write, 0, bytes);
+    mapping.region_ =
+        boost::interprocess::mapped_region(Mappable{fd}, boost::interprocess::read_write, 0, bytes);
     return mapping;
   } catch (const boost::interprocess::interprocess_exception& error) {
     return SystemError{"mmap", error.get_native_error()};

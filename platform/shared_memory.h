@@ -1,10 +1,12 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Anonymous shared memory: a memfd that is allocated in full and cannot change its size, and mappings of it.
+// Anonymous shared memory: a memfd that is allocated in full and cannot change its size, and
+// mappings of it.
 //
-// No name exists anywhere, so nothing is left behind when its users die. A shortage of memory is an error of
-// create(), never a SIGBUS of a later access; a peer cannot shrink it under us (F_SEAL_SHRINK).
+// No name exists anywhere, so nothing is left behind when its users die. A shortage of memory is an
+// error of create(), never a SIGBUS of a later access; a peer cannot shrink it under us
+// (F_SEAL_SHRINK).
 #pragma once
 
 #include <boost/interprocess/mapped_region.hpp>
@@ -16,12 +18,13 @@
 
 namespace vmmc::platform {
 
-// Creates a memfd of `bytes` (a multiple of the page size, > 0), zeroed, fully allocated, sealed against shrinking
-// and growing. Also fails, with EFBIG, when `bytes` is over the process's file size limit, instead of dying by SIGXFSZ.
-// `label` shows in /proc/PID/maps.
+// Creates a memfd of `bytes` (a multiple of the page size, > 0), zeroed, fully allocated, sealed
+// against shrinking and growing. Also fails, with EFBIG, when `bytes` is over the process's file
+// size limit, instead of dying by SIGXFSZ. `label` shows in /proc/PID/maps.
 Result<FileDescriptor> create_shared_memory(const char* label, std::size_t bytes);
 
-// True if `fd` is a memfd sealed against shrinking (and growing not required) that has at least `bytes`.
+// True if `fd` is a memfd sealed against shrinking (and growing not required) that has at least
+// `bytes`.
 bool is_sealed_shared_memory(int fd, std::size_t bytes);
 
 // A readable and writable shared mapping, unmapped when its owner ends.

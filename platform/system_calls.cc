@@ -28,10 +28,11 @@ constexpr SystemCalls kReal{
     .munmap = [](void* address, std::size_t length) { return ::munmap(address, length); },
     .mprotect = [](void* address, std::size_t length,
                    int protection) { return ::mprotect(address, length, protection); },
-    .mremap = [](void* address, std::size_t old_length, std::size_t new_length, int flags,
-                 void* new_address) {
-      return ::mremap(address, old_length, new_length, flags, new_address);
-    },
+    .mremap =
+        [](void* address, std::size_t old_length, std::size_t new_length, int flags,
+           void* new_address) {
+          return ::mremap(address, old_length, new_length, flags, new_address);
+        },
     .eventfd = [](unsigned initial, int flags) { return ::eventfd(initial, flags); },
     .socket = [](int domain, int type, int protocol) { return ::socket(domain, type, protocol); },
     .connect = [](int fd, const sockaddr* address,

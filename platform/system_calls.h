@@ -1,11 +1,13 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Every system call whose failure must be survived, behind one table of function pointers, so that a test can make
-// the n-th call fail and see what the caller does then (tests/support: FailingSystemCalls).
+// Every system call whose failure must be survived, behind one table of function pointers, so that
+// a test can make the n-th call fail and see what the caller does then (tests/support:
+// FailingSystemCalls).
 //
-// Threads: the table is read by any thread; it is changed only by tests, before the code under test runs.
-// Calls on the data path (futex, eventfd write) are not in the table: their failure cannot lose anything.
+// Threads: the table is read by any thread; it is changed only by tests, before the code under test
+// runs. Calls on the data path (futex, eventfd write) are not in the table: their failure cannot
+// lose anything.
 #pragma once
 
 #include <sys/mman.h>
@@ -24,7 +26,8 @@ struct SystemCalls {
   void* (*mmap)(void* address, std::size_t length, int protection, int flags, int fd, off_t offset);
   int (*munmap)(void* address, std::size_t length);
   int (*mprotect)(void* address, std::size_t length, int protection);
-  void* (*mremap)(void* address, std::size_t old_length, std::size_t new_length, int flags, void* new_address);
+  void* (*mremap)(void* address, std::size_t old_length, std::size_t new_length, int flags,
+                  void* new_address);
   int (*eventfd)(unsigned initial, int flags);
   int (*socket)(int domain, int type, int protocol);
   int (*connect)(int fd, const struct sockaddr* address, socklen_t length);

@@ -39,20 +39,21 @@ int make_address(const std::string& name, Address& address) {
   return 0;
 }
 
-// Refused by name only when nobody listens. Non-blocking, since a live server whose queue is full would let us wait;
-// every other outcome (queue full, other socket type, no permission) means a live server, or one that is not ours.
+// Refused by name only when nobody listens. Non-blocking, since a live server whose queue is full
+// would let us wait; every other outcome (queue full, other socket type, no permission) means a
+// live server, or one that is not ours.
 bool nobody_listens(const Address& address) {
   const FileDescriptor probe(
       system_calls().socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  return probe.valid() &&
-         system_calls().connect(probe.get(), address.get(), address.length) != 0 &&
+  return probe.valid() && system_calls().connect(probe.get(), address.get(), address.length) != 0 &&
          errno == ECONNREFUSED;
 }
 
 Result<FileDescriptor> lock_directory_of(const std::string& path) {
   const std::size_t slash = path.find_last_of('/');
-  const std::string directory =
-      slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  const std::string directory = slash == std::string::npos ? "."
+                                : slash == 0               ? "/"
+                                                           : path.substr(0, slash);
   FileDescriptor lock(system_calls().open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!lock.valid()) return last_system_error("open of the socket's directory");
   int outcome = 0;

@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Why not memcpy: the C library copies a length that is no multiple of its vectors with two stores that overlap, so some bytes
-// are stored twice. A reader that has seen the first store, and reset the word, would find it set again by the second.
+// Why not memcpy: the C library copies a length that is no multiple of its vectors with two stores
+// that overlap, so some bytes are stored twice. A reader that has seen the first store, and reset
+// the word, would find it set again by the second.
 
 #include "platform/word_copy.h"
 
@@ -10,7 +11,8 @@
 #include <cstdint>
 #include <cstring>
 
-// Sanitizers see neither inline assembly nor that a volatile vector store is one store: they get words only.
+// Sanitizers see neither inline assembly nor that a volatile vector store is one store: they get
+// words only.
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define VMMC_WORDS_ONLY 1
 #elif defined(__has_feature)
@@ -22,12 +24,14 @@
 namespace vmmc::platform {
 namespace {
 
-// Stores one aligned word whole. The source may lie anywhere: memcpy of a constant length is one unaligned load.
+// Stores one aligned word whole. The source may lie anywhere: memcpy of a constant length is one
+// unaligned load.
 template <typename Word>
 void store_word(std::byte* destination, const std::byte* source) {
   Word word;
   std::memcpy(&word, source, sizeof word);
-  std::atomic_ref<Word>(*reinterpret_cast<Word*>(destination)).store(word, std::memory_order_relaxed);
+  std::atomic_ref<Word>(*reinterpret_cast<Word*>(destination))
+      .store(word, std::memory_order_relaxed);
 }
 
 bool aligned(const std::byte* address, std::size_t alignment) {
@@ -68,21 +72,22 @@ void copy_tail(Rest& rest) {
 
 #if !defined(VMMC_WORDS_ONLY)
 
-// Two words with one store. Processors that we know store each aligned 8-byte half of it whole, also where it crosses
-// a cache line (Armv8 promises it; on x86-64 it holds in practice).
+// Two words with one store. Processors that we know store each aligned 8-byte half of it whole,
+// also where it crosses a cache line (Armv8 promises it; on x86-64 it holds in practice).
 void copy_pairs(Rest& rest) {
   // A typedef: clang takes no smaller alignment from a using declaration.
   typedef std::uint64_t Pair __attribute__((vector_size(16), aligned(8), may_alias));
   for (; rest.length >= sizeof(Pair); rest.skip(sizeof(Pair))) {
     Pair pair;
     std::memcpy(&pair, rest.source, sizeof pair);
-    *reinterpret_cast<volatile Pair*>(rest.destination) = pair;  // volatile: not merged into a call of memcpy
+    *reinterpret_cast<volatile Pair*>(rest.destination) =
+        pair;  // volatile: not merged into a call of memcpy
   }
 }
 
 #if defined(__x86_64__)
-// The processor's own copy loop: slow to start, then the fastest, above all when another core has just read the
-// destination, because it need not fetch lines that it is going to overwrite.
+// The processor's own copy loop: slow to start, then the fastest, above all when another core has
+// just read the destination, because it need not fetch lines that it is going to overwrite.
 constexpr std::size_t kStringLength = 2048;
 
 void copy_string(Rest& rest) {

@@ -8,9 +8,10 @@
 
 namespace vmmc::platform {
 
-// Copies `length` bytes; the ranges do not overlap. Every naturally aligned 4- and 8-byte word of the destination
-// that lies wholly inside it is stored whole (a reader never sees half of one), and no byte is stored twice. The
-// stores are ordered before any later store (release). Order among the words of one copy is not promised.
+// Copies `length` bytes; the ranges do not overlap. Every naturally aligned 4- and 8-byte word of
+// the destination that lies wholly inside it is stored whole (a reader never sees half of one), and
+// no byte is stored twice. The stores are ordered before any later store (release). Order among the
+// words of one copy is not promised.
 void copy_words(std::byte* destination, const std::byte* source, std::size_t length);
 
 }  // namespace vmmc::platform

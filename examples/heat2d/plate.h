@@ -42,7 +42,7 @@ inline double relax_row(const double* above, const double* row, const double* be
 struct Problem {
   std::size_t rows = 512;     // with the two border rows
   std::size_t columns = 512;  // with the two border columns
-  double tolerance = 0.01;   // ends when no point changes by more in a step
+  double tolerance = 0.01;    // ends when no point changes by more in a step
   unsigned max_steps = 5000;
   unsigned interval = 50;  // steps between two looks at the residual
 };

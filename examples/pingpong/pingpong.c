@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: The VMMC authors
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * Two processes throw a number to and fro: the smallest program that uses export, import, send and wait. */
+ * Two processes throw a number to and fro: the smallest program that uses export, import, send and
+ * wait. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// For unit tests: a machine without sockets, and a client that plays its half of a channel in the same process.
+// For unit tests: a machine without sockets, and a client that plays its half of a channel in the
+// same process.
 #pragma once
 
 #include <unistd.h>
@@ -19,30 +20,32 @@ namespace vmmc::nicsim::testing {
 // A client: its own mapping of the channel, and one segment.
 class FakeClient {
  public:
-  FakeClient(Machine& machine, std::uint32_t node, std::uint32_t segment_pages = 16) : machine_(machine) {
+  FakeClient(Machine& machine, std::uint32_t node, std::uint32_t segment_pages = 16)
+      : machine_(machine) {
     std::uint64_t probe = 0x1234;
     wire::AttachRequest request{};
     request.node = node;
     request.process = wire::kAnyProcess;
     request.probe_address = reinterpret_cast<std::uint64_t>(&probe);
     request.probe_value = probe;
-    auto attached = std::move(std::get<Machine::Attached>(
-        machine.attach({::getpid(), ::getuid(), ::getgid()}, request)));
+    auto attached = std::move(
+        std::get<Machine::Attached>(machine.attach({::getpid(), ::getuid(), ::getgid()}, request)));
     process = attached.process;
-    channel_mapping_ =
-        std::move(platform::SharedMapping::map(attached.channel.get(), wire::kChannelBytes).value());
+    channel_mapping_ = std::move(
+        platform::SharedMapping::map(attached.channel.get(), wire::kChannelBytes).value());
     const std::size_t bytes = std::size_t{segment_pages} * wire::kPageSize;
     auto file = platform::create_shared_memory("segment", bytes);
     segment_mapping_ = std::move(platform::SharedMapping::map(file.value().get(), bytes).value());
-    segment = std::get<std::uint32_t>(
-        machine.register_segment(*process, file.value().get(), bytes));
+    segment =
+        std::get<std::uint32_t>(machine.register_segment(*process, file.value().get(), bytes));
   }
 
   wire::Channel& channel() { return *reinterpret_cast<wire::Channel*>(channel_mapping_.data()); }
   std::byte* memory() { return segment_mapping_.data(); }
 
   // An export of `length` bytes from `offset` of the segment on.
-  wire::ExportRequest export_request(std::uint32_t id, std::uint64_t offset, std::uint64_t length) const {
+  wire::ExportRequest export_request(std::uint32_t id, std::uint64_t offset,
+                                     std::uint64_t length) const {
     wire::ExportRequest request{};
     request.buffer_id = id;
     request.access = wire::kAccessRead | wire::kAccessWrite;
@@ -52,10 +55,11 @@ class FakeClient {
     request.length = length;
     request.page_offset = static_cast<std::uint32_t>(offset % wire::kPageSize);
     request.extent_count = 1;
-    request.extents[0] = {segment, static_cast<std::uint32_t>(offset / wire::kPageSize),
-                          static_cast<std::uint32_t>(
-                              (request.page_offset + length + wire::kPageSize - 1) / wire::kPageSize),
-                          0};
+    request.extents[0] = {
+        segment, static_cast<std::uint32_t>(offset / wire::kPageSize),
+        static_cast<std::uint32_t>((request.page_offset + length + wire::kPageSize - 1) /
+                                   wire::kPageSize),
+        0};
     return request;
   }
 
@@ -75,7 +79,8 @@ class FakeClient {
   }
 
   // Publishes a descriptor as the library would; returns its ticket.
-  std::uint64_t post(const wire::ImportReply& import, std::uint64_t offset, std::span<const std::byte> data) {
+  std::uint64_t post(const wire::ImportReply& import, std::uint64_t offset,
+                     std::span<const std::byte> data) {
     wire::SendDescriptor& slot = next_slot(import, offset);
     std::memcpy(slot.inline_data, data.data(), data.size());
     return publish(slot, wire::SourceKind::kInline, static_cast<std::uint16_t>(data.size()));
@@ -95,9 +100,8 @@ class FakeClient {
     return slot;
   }
   std::uint64_t publish(wire::SendDescriptor& slot, wire::SourceKind kind, std::uint16_t length) {
-    slot.header.store(
-        wire::make_header(tickets_, kind, wire::Operation::kDeliberateUpdate, length),
-        std::memory_order_release);
+    slot.header.store(wire::make_header(tickets_, kind, wire::Operation::kDeliberateUpdate, length),
+                      std::memory_order_release);
     return tickets_++;
   }
 
@@ -122,12 +126,14 @@ struct MachineFixture {
   std::vector<std::pair<Process*, wire::ImportReply>> late_imports;
   std::vector<std::pair<Process*, wire::PlainReply>> late_unexports;
   Machine machine{4,
-                  {.import = [this](Process& process, const wire::ImportReply& reply) {
-                     late_imports.emplace_back(&process, reply);
-                   },
-                   .unexport = [this](Process& process, const wire::PlainReply& reply) {
-                     late_unexports.emplace_back(&process, reply);
-                   }}};
+                  {.import =
+                       [this](Process& process, const wire::ImportReply& reply) {
+                         late_imports.emplace_back(&process, reply);
+                       },
+                   .unexport =
+                       [this](Process& process, const wire::PlainReply& reply) {
+                         late_unexports.emplace_back(&process, reply);
+                       }}};
 };
 
 }  // namespace vmmc::nicsim::testing

@@ -1,29 +1,30 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The channel: the memory that nicsim shares with one attached process. One anonymous file (memfd), created and
-// fully allocated by nicsim, sealed against shrinking and growing, handed to the client at attach.
+// The channel: the memory that nicsim shares with one attached process. One anonymous file (memfd),
+// created and fully allocated by nicsim, sealed against shrinking and growing, handed to the client
+// at attach.
 //
 //   offset        bytes              who writes      what
 //   0             64                 nicsim, once    ChannelHeader
 //   64            64                 nicsim          SendStatus: progress of the send queue
 //   128           64                 both            Doorbell: nicsim says that it sleeps
-//   192           64                 client (nicsim clears)  WakeRequest: the client says that it sleeps
-//   256           64                 nicsim          Arrivals: futex word of the sleeping client
-//   320           192                nicsim          ChannelCounters
-//   512           4 x kSendSlots     nicsim          result of each send slot (Status)
-//   1536          4 x kImportSlots   nicsim          ImportState of each import slot
-//   kSendQueueOffset   64 x kSendSlots   client      SendDescriptor slots
-//   kStagingOffset     kStagingBytes     client      staging area for source bytes
+//   192           64                 client (nicsim clears)  WakeRequest: the client says that it
+//   sleeps 256           64                 nicsim          Arrivals: futex word of the sleeping
+//   client 320           192                nicsim          ChannelCounters 512           4 x
+//   kSendSlots     nicsim          result of each send slot (Status) 1536          4 x kImportSlots
+//   nicsim          ImportState of each import slot kSendQueueOffset   64 x kSendSlots   client
+//   SendDescriptor slots kStagingOffset     kStagingBytes     client      staging area for source
+//   bytes
 //
 // Threads and processes
-//   Each field has one writing side, but for the two flags whose comment says otherwise. Nothing that the client
-//   writes is believed: nicsim reads each value once, copies it and checks the copy. Nothing that nicsim writes is
-//   read back by nicsim.
+//   Each field has one writing side, but for the two flags whose comment says otherwise. Nothing
+//   that the client writes is believed: nicsim reads each value once, copies it and checks the
+//   copy. Nothing that nicsim writes is read back by nicsim.
 //
 // What a crash at any instruction leaves behind
-//   A dead client leaves a channel that nicsim unmaps. A dead nicsim leaves flags that no longer change; the client
-//   learns of it from its socket, never from here.
+//   A dead client leaves a channel that nicsim unmaps. A dead nicsim leaves flags that no longer
+//   change; the client learns of it from its socket, never from here.
 #pragma once
 
 #include <atomic>
@@ -49,23 +50,24 @@ struct alignas(kCacheLineSize) ChannelHeader {
   std::uint32_t reserved[9];
 };
 
-// Progress of the send queue. `completed` counts descriptors that nicsim has finished: their source bytes are no
-// longer needed, their bytes are in the destination's memory, and their results stand in the result array.
+// Progress of the send queue. `completed` counts descriptors that nicsim has finished: their source
+// bytes are no longer needed, their bytes are in the destination's memory, and their results stand
+// in the result array.
 struct alignas(kCacheLineSize) SendStatus {
   std::atomic<std::uint64_t> completed;
   std::uint64_t reserved[7];
 };
 
-// nicsim stores 1 before it stops looking at this queue (and looks once more). A client that has published a
-// descriptor and then exchanges a 1 for 0 must write the doorbell eventfd.
+// nicsim stores 1 before it stops looking at this queue (and looks once more). A client that has
+// published a descriptor and then exchanges a 1 for 0 must write the doorbell eventfd.
 struct alignas(kCacheLineSize) Doorbell {
   std::atomic<std::uint32_t> nic_sleeps;
   std::uint32_t reserved[15];
 };
 
-// A client thread stores 1, looks once more at what it waits for, and sleeps on Arrivals::count. After it has
-// moved bytes into the client's memory or completed one of its sends, nicsim exchanges a 1 for 0, adds 1 to
-// Arrivals::count and wakes every sleeper (shared futex).
+// A client thread stores 1, looks once more at what it waits for, and sleeps on Arrivals::count.
+// After it has moved bytes into the client's memory or completed one of its sends, nicsim exchanges
+// a 1 for 0, adds 1 to Arrivals::count and wakes every sleeper (shared futex).
 struct alignas(kCacheLineSize) WakeRequest {
   std::atomic<std::uint32_t> armed;
   std::uint32_t reserved[15];
@@ -78,17 +80,17 @@ struct alignas(kCacheLineSize) Arrivals {
 
 // Counted by nicsim since attach; one writer, so plain stores. Order and names are the ABI.
 struct alignas(kCacheLineSize) ChannelCounters {
-  std::atomic<std::uint64_t> transfers_sent;      // deliberate updates of this process carried out
+  std::atomic<std::uint64_t> transfers_sent;  // deliberate updates of this process carried out
   std::atomic<std::uint64_t> bytes_sent;
-  std::atomic<std::uint64_t> packets_sent;        // at most one page each
+  std::atomic<std::uint64_t> packets_sent;  // at most one page each
   std::atomic<std::uint64_t> transfers_refused;
   std::atomic<std::uint64_t> transfers_received;  // into buffers that this process exports
   std::atomic<std::uint64_t> bytes_received;
-  std::atomic<std::uint64_t> inline_transfers;    // by source kind
+  std::atomic<std::uint64_t> inline_transfers;  // by source kind
   std::atomic<std::uint64_t> staged_transfers;
   std::atomic<std::uint64_t> segment_transfers;
   std::atomic<std::uint64_t> memory_transfers;
-  std::atomic<std::uint64_t> wakeups;             // times nicsim woke this process
+  std::atomic<std::uint64_t> wakeups;  // times nicsim woke this process
   std::uint64_t reserved[13];
 };
 
@@ -109,10 +111,12 @@ inline constexpr std::size_t kResultsOffset = 512;
 inline constexpr std::size_t kImportStatesOffset = kResultsOffset + 4 * kSendSlots;
 inline constexpr std::size_t kSendQueueOffset =
     (kImportStatesOffset + 4 * kImportSlots + kPageSize - 1) / kPageSize * kPageSize;
-inline constexpr std::size_t kStagingOffset = kSendQueueOffset + sizeof(SendDescriptor) * kSendSlots;
+inline constexpr std::size_t kStagingOffset =
+    kSendQueueOffset + sizeof(SendDescriptor) * kSendSlots;
 inline constexpr std::size_t kChannelBytes = kStagingOffset + kStagingBytes;
 
-// The channel as one structure, so that offsets are checked by the compiler and code reads channel->counters.
+// The channel as one structure, so that offsets are checked by the compiler and code reads
+// channel->counters.
 struct Channel {
   ChannelHeader header;
   SendStatus send_status;

@@ -1,15 +1,16 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The control messages on nicsim's Unix socket (SOCK_SEQPACKET: one message, one packet). Every client message is
-// a request with a number of the client's choice, and is answered by exactly one reply that repeats the number.
-// Replies come in the order of the requests, but for the reply to an import that waits for its export.
+// The control messages on nicsim's Unix socket (SOCK_SEQPACKET: one message, one packet). Every
+// client message is a request with a number of the client's choice, and is answered by exactly one
+// reply that repeats the number. Replies come in the order of the requests, but for the reply to an
+// import that waits for its export.
 //
-// The first 16 bytes of both directions (MessageHeader) keep their layout in every version, so that two versions
-// can always tell each other who they are.
+// The first 16 bytes of both directions (MessageHeader) keep their layout in every version, so that
+// two versions can always tell each other who they are.
 //
-// Descriptors travel as SCM_RIGHTS: with AttachReply the channel memfd and the doorbell eventfd, in this order;
-// with RegisterSegment the segment's memfd.
+// Descriptors travel as SCM_RIGHTS: with AttachReply the channel memfd and the doorbell eventfd, in
+// this order; with RegisterSegment the segment's memfd.
 #pragma once
 
 #include <cstddef>
@@ -44,9 +45,10 @@ static_assert(offsetof(MessageHeader, type) == 6);
 static_assert(offsetof(MessageHeader, request) == 8);
 static_assert(offsetof(MessageHeader, status) == 12);
 
-inline constexpr std::uint32_t kAnyNode = 0xffffffff;     // attach: node 0; rights: every node
-inline constexpr std::uint32_t kAnyProcess = 0xffffffff;  // attach: nicsim chooses; rights: every process
-inline constexpr std::uint32_t kAnyUser = 0xffffffff;     // rights: every user
+inline constexpr std::uint32_t kAnyNode = 0xffffffff;  // attach: node 0; rights: every node
+inline constexpr std::uint32_t kAnyProcess =
+    0xffffffff;  // attach: nicsim chooses; rights: every process
+inline constexpr std::uint32_t kAnyUser = 0xffffffff;  // rights: every user
 
 inline constexpr std::uint32_t kAccessRead = 1;
 inline constexpr std::uint32_t kAccessWrite = 2;
@@ -61,8 +63,9 @@ struct AttachRequest {
   MessageHeader header;
   std::uint32_t node;     // or kAnyNode
   std::uint32_t process;  // or kAnyProcess
-  // nicsim reads 8 bytes at `probe_address` of the client and compares them with `probe_value`: the proof that it
-  // may read the client's memory across (process_vm_readv), and that it is the right process.
+  // nicsim reads 8 bytes at `probe_address` of the client and compares them with `probe_value`: the
+  // proof that it may read the client's memory across (process_vm_readv), and that it is the right
+  // process.
   std::uint64_t probe_address;
   std::uint64_t probe_value;
 };
@@ -72,14 +75,14 @@ struct AttachReply {
   MessageHeader header;
   std::uint32_t node;
   std::uint32_t process;
-  std::uint32_t nodes;             // number of emulated nodes
-  std::uint32_t can_read_memory;   // 1 if SourceKind::kMemory works for this client
+  std::uint32_t nodes;            // number of emulated nodes
+  std::uint32_t can_read_memory;  // 1 if SourceKind::kMemory works for this client
   std::uint64_t destination_space_bytes;
 };
 static_assert(sizeof(AttachReply) == 40);
 
-// A segment is a memfd, sealed against shrinking, whose pages the client may name as the home of an exported buffer
-// or as the source of a transfer.
+// A segment is a memfd, sealed against shrinking, whose pages the client may name as the home of an
+// exported buffer or as the source of a transfer.
 struct RegisterSegmentRequest {
   MessageHeader header;
   std::uint64_t bytes;  // multiple of kPageSize, not above the size of the file
@@ -100,7 +103,8 @@ struct ReleaseSegmentRequest {
 };
 static_assert(sizeof(ReleaseSegmentRequest) == 24);
 
-// A run of whole pages of one segment. A buffer is a list of extents, in the order of its addresses.
+// A run of whole pages of one segment. A buffer is a list of extents, in the order of its
+// addresses.
 struct Extent {
   std::uint32_t segment;
   std::uint32_t first_page;
@@ -114,12 +118,12 @@ inline constexpr std::uint32_t kMaxExtents = 64;
 struct ExportRequest {
   MessageHeader header;
   std::uint32_t buffer_id;
-  std::uint32_t access;  // kAccessRead | kAccessWrite, at least one
-  std::uint32_t user;    // who may import: uid, or kAnyUser
-  std::uint32_t node;    // ... and node, or kAnyNode
-  std::uint32_t process; // ... and process id, or kAnyProcess
+  std::uint32_t access;   // kAccessRead | kAccessWrite, at least one
+  std::uint32_t user;     // who may import: uid, or kAnyUser
+  std::uint32_t node;     // ... and node, or kAnyNode
+  std::uint32_t process;  // ... and process id, or kAnyProcess
   ExecutorDemand executor;
-  std::uint64_t length;  // bytes, > 0
+  std::uint64_t length;       // bytes, > 0
   std::uint32_t page_offset;  // of the first byte in the first page; multiple of kWordSize
   std::uint32_t extent_count;
   Extent extents[kMaxExtents];  // only the first extent_count are sent
@@ -142,15 +146,17 @@ struct ImportRequest {
 };
 static_assert(sizeof(ImportRequest) == 32);
 
-// Sent at once when the buffer is exported or the request is refused, and otherwise when it becomes exported.
+// Sent at once when the buffer is exported or the request is refused, and otherwise when it becomes
+// exported.
 struct ImportReply {
   MessageHeader header;
   std::uint32_t import_slot;
   std::uint32_t import_generation;
-  std::uint64_t destination;  // of the buffer's first byte, bytes from the start of the destination space
-  std::uint64_t length;       // bytes
-  std::uint32_t access;       // granted: what was asked for
-  ExecutorDemand executor;    // what the export demands
+  std::uint64_t
+      destination;  // of the buffer's first byte, bytes from the start of the destination space
+  std::uint64_t length;     // bytes
+  std::uint32_t access;     // granted: what was asked for
+  ExecutorDemand executor;  // what the export demands
 };
 static_assert(sizeof(ImportReply) == 48);
 

@@ -1,23 +1,28 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// One deliberate update, as a client asks for it: one slot, one cache line, of the client's send queue.
+// One deliberate update, as a client asks for it: one slot, one cache line, of the client's send
+// queue.
 //
 // Threads and processes
-//   Written by the client (one thread at a time, the library sees to it), read by nicsim's engine. All words but
-//   `header` are plain data that become visible through it: the client fills the line and then stores `header`
-//   with release; the engine loads `header` with acquire and copies the line to private memory before it checks.
+//   Written by the client (one thread at a time, the library sees to it), read by nicsim's engine.
+//   All words but `header` are plain data that become visible through it: the client fills the line
+//   and then stores `header` with release; the engine loads `header` with acquire and copies the
+//   line to private memory before it checks.
 //
 // Invariants
-//   The ticket of a descriptor is its number since attach, counted from 0; it lives in slot `ticket % slots`.
-//   A slot is ready exactly when the sequence half of its header equals the low 32 bits of `ticket + 1`.
-//   The client reuses a slot only after SendStatus::completed has passed its ticket.
+//   The ticket of a descriptor is its number since attach, counted from 0; it lives in slot `ticket
+//   % slots`. A slot is ready exactly when the sequence half of its header equals the low 32 bits
+//   of `ticket + 1`. The client reuses a slot only after SendStatus::completed has passed its
+//   ticket.
 //
 // What a crash at any instruction leaves behind
-//   A client that dies before the store to `header` leaves a slot that never becomes ready; after it, a transfer
-//   that may still be carried out. Neither disturbs nicsim, which forgets the queue when the socket hangs up.
+//   A client that dies before the store to `header` leaves a slot that never becomes ready; after
+//   it, a transfer that may still be carried out. Neither disturbs nicsim, which forgets the queue
+//   when the socket hangs up.
 //
-// Header word, bits:  63..32 sequence | 31..24 source kind | 23..16 operation | 15..0 inline length (bytes)
+// Header word, bits:  63..32 sequence | 31..24 source kind | 23..16 operation | 15..0 inline length
+// (bytes)
 #pragma once
 
 #include <atomic>

@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What nicsim answers: to a control request, and for every transfer. The numbers are part of the ABI and equal
-// the values of the VMMC_ERR_* constants in vmmc/vmmc.h that a program sees, so that nothing is translated twice.
+// What nicsim answers: to a control request, and for every transfer. The numbers are part of the
+// ABI and equal the values of the VMMC_ERR_* constants in vmmc/vmmc.h that a program sees, so that
+// nothing is translated twice.
 #pragma once
 
 #include <cstdint>
@@ -11,31 +12,32 @@ namespace vmmc::wire {
 
 enum class Status : std::int32_t {
   kOk = 0,
-  kVersionMismatch = -4,       // the client speaks another version of the ABI
-  kUserNotAllowed = -5,        // this nicsim does not serve the client's user
-  kNoSuchNode = -6,            // node number is not below the number of emulated nodes
-  kProcessIdInUse = -7,        // another attached process already holds the wanted process id
-  kTooManyProcesses = -8,      // nicsim's limit of attached processes is reached
-  kOutOfMemory = -10,          // nicsim (or the system) cannot provide or map the memory
-  kDuplicateId = -20,          // the process already exports a buffer under this id
-  kOverlap = -21,              // the bytes overlap a buffer that the process already exports
-  kMisaligned = -22,           // the start is not aligned to a word
-  kZeroLength = -23,           // a length of zero
-  kLengthOverflow = -24,       // start plus length goes past the end of the address space or of a segment
-  kInvalidRights = -26,        // unknown or empty access bits, or a demand that does not exist
-  kUnknownExport = -27,        // no export under this id
-  kTooManyExports = -28,       // nicsim's limit of exported buffers of one process is reached
-  kPermissionDenied = -41,     // the export's rights do not admit this importer or this kind of access
-  kTooManyImports = -42,       // the import table of the process is full
-  kDestinationSpaceFull = -43, // no room for the proxy in the process's destination space
-  kUnknownImport = -44,        // not (or no longer) a valid import handle
-  kImportCancelled = -45,      // a pending import was withdrawn by the importer
-  kOutsideProxy = -60,         // first and last byte are not inside one imported buffer
-  kUnexported = -61,           // the exporter has taken the buffer back
-  kPeerDead = -62,             // the exporting process has ended
-  kNotWritable = -63,          // the import was made without the write right
-  kBadSource = -64,            // the source bytes cannot be read
-  kMalformed = -80,            // a message or descriptor that makes no sense
+  kVersionMismatch = -4,   // the client speaks another version of the ABI
+  kUserNotAllowed = -5,    // this nicsim does not serve the client's user
+  kNoSuchNode = -6,        // node number is not below the number of emulated nodes
+  kProcessIdInUse = -7,    // another attached process already holds the wanted process id
+  kTooManyProcesses = -8,  // nicsim's limit of attached processes is reached
+  kOutOfMemory = -10,      // nicsim (or the system) cannot provide or map the memory
+  kDuplicateId = -20,      // the process already exports a buffer under this id
+  kOverlap = -21,          // the bytes overlap a buffer that the process already exports
+  kMisaligned = -22,       // the start is not aligned to a word
+  kZeroLength = -23,       // a length of zero
+  kLengthOverflow =
+      -24,               // start plus length goes past the end of the address space or of a segment
+  kInvalidRights = -26,  // unknown or empty access bits, or a demand that does not exist
+  kUnknownExport = -27,  // no export under this id
+  kTooManyExports = -28,    // nicsim's limit of exported buffers of one process is reached
+  kPermissionDenied = -41,  // the export's rights do not admit this importer or this kind of access
+  kTooManyImports = -42,    // the import table of the process is full
+  kDestinationSpaceFull = -43,  // no room for the proxy in the process's destination space
+  kUnknownImport = -44,         // not (or no longer) a valid import handle
+  kImportCancelled = -45,       // a pending import was withdrawn by the importer
+  kOutsideProxy = -60,          // first and last byte are not inside one imported buffer
+  kUnexported = -61,            // the exporter has taken the buffer back
+  kPeerDead = -62,              // the exporting process has ended
+  kNotWritable = -63,           // the import was made without the write right
+  kBadSource = -64,             // the source bytes cannot be read
+  kMalformed = -80,             // a message or descriptor that makes no sense
 };
 
 }  // namespace vmmc::wire

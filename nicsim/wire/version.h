@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The version of everything that nicsim and a client share. Any change of a layout, of an offset or of the
-// meaning of a field raises kVersion; the two sides work together only if the versions are equal.
+// The version of everything that nicsim and a client share. Any change of a layout, of an offset or
+// of the meaning of a field raises kVersion; the two sides work together only if the versions are
+// equal.
 #pragma once
 
 #include <cstdint>

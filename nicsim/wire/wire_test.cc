@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The golden bytes of the ABI: what docs/format.md says, byte by byte. If this test has to change, so must
-// wire::kVersion and the page.
+// The golden bytes of the ABI: what docs/format.md says, byte by byte. If this test has to change,
+// so must wire::kVersion and the page.
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -28,7 +28,9 @@ std::string hex(const void* data, std::size_t bytes) {
   return text;
 }
 
-MessageHeader header_of(MessageType type) { return {kMagic, kVersion, type, 0x11223344, Status::kOk}; }
+MessageHeader header_of(MessageType type) {
+  return {kMagic, kVersion, type, 0x11223344, Status::kOk};
+}
 
 }  // namespace
 
@@ -45,8 +47,9 @@ TEST_CASE("control messages") {
         start + "0600 44332211 00000000 01000000 02000000 03000000 02000000");
   ImportReply imported{header_of(MessageType::kImport), 5, 6, 0x1004, 64, 2, ExecutorDemand::kNic};
   CHECK(hex(&imported, sizeof imported) ==
-        start + "0600 44332211 00000000 05000000 06000000 04100000 00000000 40000000 00000000 "
-                "02000000 01000000");
+        start +
+            "0600 44332211 00000000 05000000 06000000 04100000 00000000 40000000 00000000 "
+            "02000000 01000000");
   auto request = std::make_unique<ExportRequest>();
   request->header = header_of(MessageType::kExport);
   request->buffer_id = 7;
@@ -60,8 +63,9 @@ TEST_CASE("control messages") {
   request->extent_count = 1;
   request->extents[0] = {8, 9, 10, 0};
   CHECK(hex(request.get(), 56 + 16) ==
-        start + "0400 44332211 00000000 07000000 03000000 e8030000 ffffffff 03000000 01000000 "
-                "00100000 00000000 04000000 01000000 08000000 09000000 0a000000 00000000");
+        start +
+            "0400 44332211 00000000 07000000 03000000 e8030000 ffffffff 03000000 01000000 "
+            "00100000 00000000 04000000 01000000 08000000 09000000 0a000000 00000000");
   PlainReply refused{header_of(MessageType::kUnimport)};
   refused.header.status = Status::kUnknownImport;
   CHECK(hex(&refused, sizeof refused) == start + "0800 44332211 d4ffffff");

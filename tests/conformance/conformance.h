@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What nearly every conformance test needs: attaching, one buffer from part 0 to the others, short names.
+// What nearly every conformance test needs: attaching, one buffer from part 0 to the others, short
+// names.
 #pragma once
 
 #include <cstdint>

@@ -53,100 +53,101 @@ TEST_CASE("S4.1 S4.2 S4.3 S4.5 any readable memory, any alignment, reusable on r
 
 TEST_CASE("S4.4 first and last byte in one proxy, or nothing moves") {
   NicsimProcess nicsim;
-  run_processes(nicsim, {[](Part&) {
-                  attach();
-                  unsigned char* memory = export_new(8192, 1);
-                  export_new(8192, 2);
-                  Proxy proxy = import_from(0, 1);
-                  Proxy next = import_from(0, 2);
-                  const std::vector<unsigned char> ones(30000, 1);
-                  const auto refused = [&](unsigned char* to, std::size_t length) {
-                    return vmmc_send(ones.data(), to, length) == VMMC_ERR_OUTSIDE_PROXY;
-                  };
-                  EXPECT(refused(proxy.address + 8192 - 1, 2));
-                  EXPECT(refused(proxy.address + 8192, 1));
-                  EXPECT(refused(proxy.address - 1, 1));
-                  EXPECT(refused(proxy.address, 8193));
-                  EXPECT(refused(proxy.address, 16384));  // ends in the other proxy
-                  EXPECT(refused(next.address + 8191, 30000 - 8191));
-                  EXPECT(refused(memory, 4));  // no proxy at all
-                  EXPECT(refused(nullptr, 4));
-                  EXPECT(vmmc_send(ones.data(), proxy.address, 0) == VMMC_ERR_ZERO_LENGTH);
-                  EXPECT(vmmc_send(ones.data(), proxy.address, SIZE_MAX) ==
-                         VMMC_ERR_LENGTH_OVERFLOW);
-                  EXPECT(vmmc_send(nullptr, proxy.address, 4) == VMMC_ERR_INVALID_ARGUMENT);
-                  EXPECT(vmmc_fence() == VMMC_OK);
-                  for (int i = 0; i < 8192; ++i) EXPECT(memory[i] == 0);
-                }});
+  run_processes(
+      nicsim, {[](Part&) {
+        attach();
+        unsigned char* memory = export_new(8192, 1);
+        export_new(8192, 2);
+        Proxy proxy = import_from(0, 1);
+        Proxy next = import_from(0, 2);
+        const std::vector<unsigned char> ones(30000, 1);
+        const auto refused = [&](unsigned char* to, std::size_t length) {
+          return vmmc_send(ones.data(), to, length) == VMMC_ERR_OUTSIDE_PROXY;
+        };
+        EXPECT(refused(proxy.address + 8192 - 1, 2));
+        EXPECT(refused(proxy.address + 8192, 1));
+        EXPECT(refused(proxy.address - 1, 1));
+        EXPECT(refused(proxy.address, 8193));
+        EXPECT(refused(proxy.address, 16384));  // ends in the other proxy
+        EXPECT(refused(next.address + 8191, 30000 - 8191));
+        EXPECT(refused(memory, 4));  // no proxy at all
+        EXPECT(refused(nullptr, 4));
+        EXPECT(vmmc_send(ones.data(), proxy.address, 0) == VMMC_ERR_ZERO_LENGTH);
+        EXPECT(vmmc_send(ones.data(), proxy.address, SIZE_MAX) == VMMC_ERR_LENGTH_OVERFLOW);
+        EXPECT(vmmc_send(nullptr, proxy.address, 4) == VMMC_ERR_INVALID_ARGUMENT);
+        EXPECT(vmmc_fence() == VMMC_OK);
+        for (int i = 0; i < 8192; ++i) EXPECT(memory[i] == 0);
+      }});
 }
 
-TEST_CASE("S4.6 a flag sent after the data is seen after the data, whatever the sizes and sources") {
+TEST_CASE(
+    "S4.6 a flag sent after the data is seen after the data, whatever the sizes and sources") {
   NicsimProcess nicsim;
   constexpr std::size_t kMax = 600'000;
   constexpr std::uint32_t kRounds = 300;
-  run_processes(nicsim,
-                {[](Part& part) {
-                   attach();
-                   unsigned char* buffer = export_new(kMax + 64, 1);
-                   Proxy answer = import_from(1, 2);
-                   part.meet();
-                   for (std::uint32_t round = 1; round <= kRounds; ++round) {
-                     await(buffer + kMax, round);
-                     const std::uint32_t length = look(buffer + kMax + 4);
-                     const auto value = static_cast<unsigned char>(round);
-                     for (std::uint32_t i = 0; i < length; ++i) EXPECT(buffer[i] == value);
-                     send_word(round, answer.address);
-                   }
-                   EXPECT(vmmc_fence() == VMMC_OK);
-                 },
-                 [](Part& part) {
-                   attach();
-                   std::mt19937 random(1);
-                   unsigned char* answer = export_new(64, 2);
-                   Proxy proxy = import_from(0, 1);
-                   auto* registered = static_cast<unsigned char*>(allocate(kMax));
-                   std::vector<unsigned char> ordinary(kMax);
-                   part.meet();
-                   for (std::uint32_t round = 1; round <= kRounds; ++round) {
-                     const auto length =
-                         static_cast<std::uint32_t>(1 + random() % kMax / (1 + random() % 3000));
-                     unsigned char* source = round % 2 == 0 ? registered : ordinary.data();
-                     std::memset(source, static_cast<int>(round & 255), length);
-                     EXPECT(vmmc_send(source, proxy.address, length) == VMMC_OK);
-                     send_word(length, proxy.address + kMax + 4);
-                     send_word(round, proxy.address + kMax);
-                     await(answer, round);
-                   }
-                 }});
+  run_processes(nicsim, {[](Part& part) {
+                           attach();
+                           unsigned char* buffer = export_new(kMax + 64, 1);
+                           Proxy answer = import_from(1, 2);
+                           part.meet();
+                           for (std::uint32_t round = 1; round <= kRounds; ++round) {
+                             await(buffer + kMax, round);
+                             const std::uint32_t length = look(buffer + kMax + 4);
+                             const auto value = static_cast<unsigned char>(round);
+                             for (std::uint32_t i = 0; i < length; ++i) EXPECT(buffer[i] == value);
+                             send_word(round, answer.address);
+                           }
+                           EXPECT(vmmc_fence() == VMMC_OK);
+                         },
+                         [](Part& part) {
+                           attach();
+                           std::mt19937 random(1);
+                           unsigned char* answer = export_new(64, 2);
+                           Proxy proxy = import_from(0, 1);
+                           auto* registered = static_cast<unsigned char*>(allocate(kMax));
+                           std::vector<unsigned char> ordinary(kMax);
+                           part.meet();
+                           for (std::uint32_t round = 1; round <= kRounds; ++round) {
+                             const auto length = static_cast<std::uint32_t>(
+                                 1 + random() % kMax / (1 + random() % 3000));
+                             unsigned char* source = round % 2 == 0 ? registered : ordinary.data();
+                             std::memset(source, static_cast<int>(round & 255), length);
+                             EXPECT(vmmc_send(source, proxy.address, length) == VMMC_OK);
+                             send_word(length, proxy.address + kMax + 4);
+                             send_word(round, proxy.address + kMax);
+                             await(answer, round);
+                           }
+                         }});
 }
 
 TEST_CASE("S4.7 aligned words become visible whole") {
   NicsimProcess nicsim;
-  run_processes(nicsim, {[](Part& part) {
-                           attach();
-                           auto* words = reinterpret_cast<std::uint64_t*>(export_new(4096, 1));
-                           part.meet();
-                           std::uint64_t value = 0;
-                           while (value != 0xffffffff'ffffffff) {
-                             for (int i = 0; i < 16; ++i) {
-                               value = __atomic_load_n(words + i, __ATOMIC_RELAXED);
-                               EXPECT(static_cast<std::uint32_t>(value) == value >> 32);
-                             }
-                           }
-                         },
-                         [](Part& part) {
-                           attach();
-                           Proxy proxy = import_from(0, 1);
-                           part.meet();
-                           std::uint64_t words[16];
-                           for (std::uint64_t n = 1; n <= 20001; ++n) {
-                             const std::uint64_t half = n == 20001 ? 0xffffffff : n;
-                             for (auto& word : words) word = half << 32 | half;
-                             EXPECT(vmmc_send(words, proxy.address, n % 2 == 0 ? 128 : 24) == VMMC_OK);
-                             if (n == 20001) EXPECT(vmmc_send(words, proxy.address, 128) == VMMC_OK);
-                           }
-                           EXPECT(vmmc_fence() == VMMC_OK);
-                         }});
+  run_processes(nicsim,
+                {[](Part& part) {
+                   attach();
+                   auto* words = reinterpret_cast<std::uint64_t*>(export_new(4096, 1));
+                   part.meet();
+                   std::uint64_t value = 0;
+                   while (value != 0xffffffff'ffffffff) {
+                     for (int i = 0; i < 16; ++i) {
+                       value = __atomic_load_n(words + i, __ATOMIC_RELAXED);
+                       EXPECT(static_cast<std::uint32_t>(value) == value >> 32);
+                     }
+                   }
+                 },
+                 [](Part& part) {
+                   attach();
+                   Proxy proxy = import_from(0, 1);
+                   part.meet();
+                   std::uint64_t words[16];
+                   for (std::uint64_t n = 1; n <= 20001; ++n) {
+                     const std::uint64_t half = n == 20001 ? 0xffffffff : n;
+                     for (auto& word : words) word = half << 32 | half;
+                     EXPECT(vmmc_send(words, proxy.address, n % 2 == 0 ? 128 : 24) == VMMC_OK);
+                     if (n == 20001) EXPECT(vmmc_send(words, proxy.address, 128) == VMMC_OK);
+                   }
+                   EXPECT(vmmc_fence() == VMMC_OK);
+                 }});
 }
 
 TEST_CASE("S4.8 started sends complete, in any number") {
@@ -174,23 +175,23 @@ TEST_CASE("S4.8 started sends complete, in any number") {
 
 TEST_CASE("S4.9 S4.12 a bad source is reported by the send or by the next fence, once") {
   NicsimProcess nicsim;
-  run_processes(nicsim, {[](Part&) {
-                  attach();
-                  unsigned char* memory = export_new(1 << 20, 1);
-                  Proxy proxy = import_from(0, 1);
-                  void* hole = ::mmap(nullptr, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-                  const int sent = vmmc_send(hole, proxy.address, 1 << 20);
-                  const int fenced = vmmc_fence();
-                  EXPECT((sent == VMMC_ERR_BAD_SOURCE) != (fenced == VMMC_ERR_BAD_SOURCE));
-                  EXPECT(vmmc_fence() == VMMC_OK);
-                  vmmc_send_handle handle = 0;
-                  const int started = vmmc_send_start(hole, proxy.address, 1 << 20, &handle);
-                  EXPECT(started == VMMC_ERR_BAD_SOURCE ||
-                         vmmc_send_wait(handle) == VMMC_ERR_BAD_SOURCE);
-                  EXPECT(vmmc_fence() == VMMC_OK);
-                  send_word(1, proxy.address);
-                  await(memory, 1);
-                }});
+  run_processes(
+      nicsim, {[](Part&) {
+        attach();
+        unsigned char* memory = export_new(1 << 20, 1);
+        Proxy proxy = import_from(0, 1);
+        void* hole = ::mmap(nullptr, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        const int sent = vmmc_send(hole, proxy.address, 1 << 20);
+        const int fenced = vmmc_fence();
+        EXPECT((sent == VMMC_ERR_BAD_SOURCE) != (fenced == VMMC_ERR_BAD_SOURCE));
+        EXPECT(vmmc_fence() == VMMC_OK);
+        vmmc_send_handle handle = 0;
+        const int started = vmmc_send_start(hole, proxy.address, 1 << 20, &handle);
+        EXPECT(started == VMMC_ERR_BAD_SOURCE || vmmc_send_wait(handle) == VMMC_ERR_BAD_SOURCE);
+        EXPECT(vmmc_fence() == VMMC_OK);
+        send_word(1, proxy.address);
+        await(memory, 1);
+      }});
 }
 
 TEST_CASE("S4.10 sends to a dead exporter fail") {

@@ -88,7 +88,9 @@ TEST_CASE("S2.4 a buffer starts at a word and has any length") {
                 }});
 }
 
-TEST_CASE("S2.5 heap, globals and mappings can be exported; their content and concurrent stores survive") {
+TEST_CASE(
+    "S2.5 heap, globals and mappings can be exported; their content and concurrent stores "
+    "survive") {
   NicsimProcess nicsim;
   run_processes(nicsim, {[](Part&) {
                   attach();
@@ -129,23 +131,23 @@ TEST_CASE("S2.5 heap, globals and mappings can be exported; their content and co
 
 TEST_CASE("S2.5 what is not private readable and writable memory is refused") {
   NicsimProcess nicsim;
-  run_processes(nicsim, {[](Part&) {
-                  attach();
-                  std::uint32_t on_stack[16] = {};
-                  EXPECT(export_status(on_stack, sizeof on_stack, 1) == VMMC_ERR_BAD_MEMORY);
-                  EXPECT(export_status(reinterpret_cast<void*>(4096), 4096, 1) == VMMC_ERR_BAD_MEMORY);
-                  EXPECT(export_status(nullptr, 4096, 1) < 0);
-                  void* shared = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE,
-                                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-                  EXPECT(export_status(shared, 4096, 1) == VMMC_ERR_BAD_MEMORY);
-                  void* read_only =
-                      ::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-                  EXPECT(export_status(read_only, 4096, 1) == VMMC_ERR_BAD_MEMORY);
-                  void* hole = ::mmap(nullptr, 12288, PROT_READ | PROT_WRITE,
-                                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-                  ::munmap(static_cast<char*>(hole) + 4096, 4096);
-                  EXPECT(export_status(hole, 12288, 1) == VMMC_ERR_BAD_MEMORY);
-                }});
+  run_processes(
+      nicsim, {[](Part&) {
+        attach();
+        std::uint32_t on_stack[16] = {};
+        EXPECT(export_status(on_stack, sizeof on_stack, 1) == VMMC_ERR_BAD_MEMORY);
+        EXPECT(export_status(reinterpret_cast<void*>(4096), 4096, 1) == VMMC_ERR_BAD_MEMORY);
+        EXPECT(export_status(nullptr, 4096, 1) < 0);
+        void* shared =
+            ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        EXPECT(export_status(shared, 4096, 1) == VMMC_ERR_BAD_MEMORY);
+        void* read_only = ::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        EXPECT(export_status(read_only, 4096, 1) == VMMC_ERR_BAD_MEMORY);
+        void* hole =
+            ::mmap(nullptr, 12288, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        ::munmap(static_cast<char*>(hole) + 4096, 4096);
+        EXPECT(export_status(hole, 12288, 1) == VMMC_ERR_BAD_MEMORY);
+      }});
 }
 
 TEST_CASE("S2.6 neighbours on the first and last page cannot be reached") {
@@ -170,53 +172,51 @@ TEST_CASE("S2.6 neighbours on the first and last page cannot be reached") {
 
 TEST_CASE("S2.7 the exporter says who may import, and for what") {
   NicsimProcess nicsim;
-  run_processes(nicsim, {[](Part& part) {
-                           attach();
-                           auto* memory = static_cast<unsigned char*>(allocate(4096));
-                           const auto export_for = [&](std::uint32_t id, vmmc_export_options options) {
-                             EXPECT(vmmc_export(memory + 64 * id, 64, id, &options) == VMMC_OK);
-                           };
-                           const vmmc_export_options all = VMMC_EXPORT_DEFAULTS;
-                           auto options = all;
-                           options.node = 1;
-                           export_for(1, options);
-                           options = all;
-                           options.process = 2;
-                           export_for(2, options);
-                           options = all;
-                           options.user = ::getuid() + 1;
-                           export_for(3, options);
-                           options = all;
-                           options.access = VMMC_READ;
-                           export_for(4, options);
-                           options.access = 0;
-                           EXPECT(vmmc_export(memory, 4, 5, &options) == VMMC_ERR_INVALID_RIGHTS);
-                           options.access = 8;
-                           EXPECT(vmmc_export(memory, 4, 5, &options) == VMMC_ERR_INVALID_RIGHTS);
-                           part.meet();
-                           part.meet();
-                         },
-                         [](Part& part) {
-                           attach();
-                           part.meet();
-                           EXPECT(import_status(identity_of(0), 1, VMMC_WRITE, 0) == VMMC_OK);
-                           EXPECT(import_status(identity_of(0), 2, VMMC_WRITE, 0) ==
-                                  VMMC_ERR_PERMISSION_DENIED);
-                           EXPECT(import_status(identity_of(0), 3, VMMC_WRITE, 0) ==
-                                  VMMC_ERR_PERMISSION_DENIED);
-                           EXPECT(import_status(identity_of(0), 4, VMMC_WRITE, 0) ==
-                                  VMMC_ERR_PERMISSION_DENIED);
-                           EXPECT(import_status(identity_of(0), 4, VMMC_READ, 0) == VMMC_OK);
-                           part.meet();
-                         },
-                         [](Part& part) {
-                           attach();
-                           part.meet();
-                           EXPECT(import_status(identity_of(0), 1, VMMC_WRITE, 0) ==
-                                  VMMC_ERR_PERMISSION_DENIED);
-                           EXPECT(import_status(identity_of(0), 2, VMMC_WRITE, 0) == VMMC_OK);
-                           part.meet();
-                         }});
+  run_processes(
+      nicsim,
+      {[](Part& part) {
+         attach();
+         auto* memory = static_cast<unsigned char*>(allocate(4096));
+         const auto export_for = [&](std::uint32_t id, vmmc_export_options options) {
+           EXPECT(vmmc_export(memory + 64 * id, 64, id, &options) == VMMC_OK);
+         };
+         const vmmc_export_options all = VMMC_EXPORT_DEFAULTS;
+         auto options = all;
+         options.node = 1;
+         export_for(1, options);
+         options = all;
+         options.process = 2;
+         export_for(2, options);
+         options = all;
+         options.user = ::getuid() + 1;
+         export_for(3, options);
+         options = all;
+         options.access = VMMC_READ;
+         export_for(4, options);
+         options.access = 0;
+         EXPECT(vmmc_export(memory, 4, 5, &options) == VMMC_ERR_INVALID_RIGHTS);
+         options.access = 8;
+         EXPECT(vmmc_export(memory, 4, 5, &options) == VMMC_ERR_INVALID_RIGHTS);
+         part.meet();
+         part.meet();
+       },
+       [](Part& part) {
+         attach();
+         part.meet();
+         EXPECT(import_status(identity_of(0), 1, VMMC_WRITE, 0) == VMMC_OK);
+         EXPECT(import_status(identity_of(0), 2, VMMC_WRITE, 0) == VMMC_ERR_PERMISSION_DENIED);
+         EXPECT(import_status(identity_of(0), 3, VMMC_WRITE, 0) == VMMC_ERR_PERMISSION_DENIED);
+         EXPECT(import_status(identity_of(0), 4, VMMC_WRITE, 0) == VMMC_ERR_PERMISSION_DENIED);
+         EXPECT(import_status(identity_of(0), 4, VMMC_READ, 0) == VMMC_OK);
+         part.meet();
+       },
+       [](Part& part) {
+         attach();
+         part.meet();
+         EXPECT(import_status(identity_of(0), 1, VMMC_WRITE, 0) == VMMC_ERR_PERMISSION_DENIED);
+         EXPECT(import_status(identity_of(0), 2, VMMC_WRITE, 0) == VMMC_OK);
+         part.meet();
+       }});
 }
 
 TEST_CASE("S2.8 after unexport no byte arrives, and what was sent before it has") {

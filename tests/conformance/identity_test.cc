@@ -58,31 +58,31 @@ TEST_CASE("S1.3 nodes and process ids") {
 
 TEST_CASE("S1.4 attached from init to finalize, and again") {
   NicsimProcess nicsim;
-  run_processes(nicsim, {[](Part&) {
-                  const std::uint32_t word = 0;
-                  const auto refused_everywhere = [&] {
-                    void* pointer = nullptr;
-                    EXPECT(vmmc_send(&word, &pointer, 4) == VMMC_ERR_NOT_ATTACHED);
-                    EXPECT(vmmc_alloc(4096, &pointer) == VMMC_ERR_NOT_ATTACHED);
-                    EXPECT(vmmc_export(&pointer, 8, 1, nullptr) == VMMC_ERR_NOT_ATTACHED);
-                    EXPECT(vmmc_unexport(1) == VMMC_ERR_NOT_ATTACHED);
-                    EXPECT(import_status({0, 0}, 1, VMMC_WRITE, 0) == VMMC_ERR_NOT_ATTACHED);
-                    EXPECT(vmmc_unimport(&pointer) == VMMC_ERR_NOT_ATTACHED);
-                    EXPECT(vmmc_fence() == VMMC_ERR_NOT_ATTACHED);
-                    EXPECT(vmmc_finalize() == VMMC_ERR_NOT_ATTACHED);
-                    EXPECT(vmmc_wait_32(&word, VMMC_EQUAL, 0, VMMC_WAIT_SPIN, 0) ==
-                           VMMC_ERR_NOT_ATTACHED);
-                    EXPECT(vmmc_self().node == VMMC_ANY);
-                    EXPECT(vmmc_nodes() == 0);
-                  };
-                  refused_everywhere();
-                  for (int round = 0; round < 3; ++round) {
-                    attach();
-                    EXPECT(vmmc_init(nullptr) == VMMC_ERR_ALREADY_ATTACHED);
-                    EXPECT(vmmc_finalize() == VMMC_OK);
-                    refused_everywhere();
-                  }
-                }});
+  run_processes(
+      nicsim, {[](Part&) {
+        const std::uint32_t word = 0;
+        const auto refused_everywhere = [&] {
+          void* pointer = nullptr;
+          EXPECT(vmmc_send(&word, &pointer, 4) == VMMC_ERR_NOT_ATTACHED);
+          EXPECT(vmmc_alloc(4096, &pointer) == VMMC_ERR_NOT_ATTACHED);
+          EXPECT(vmmc_export(&pointer, 8, 1, nullptr) == VMMC_ERR_NOT_ATTACHED);
+          EXPECT(vmmc_unexport(1) == VMMC_ERR_NOT_ATTACHED);
+          EXPECT(import_status({0, 0}, 1, VMMC_WRITE, 0) == VMMC_ERR_NOT_ATTACHED);
+          EXPECT(vmmc_unimport(&pointer) == VMMC_ERR_NOT_ATTACHED);
+          EXPECT(vmmc_fence() == VMMC_ERR_NOT_ATTACHED);
+          EXPECT(vmmc_finalize() == VMMC_ERR_NOT_ATTACHED);
+          EXPECT(vmmc_wait_32(&word, VMMC_EQUAL, 0, VMMC_WAIT_SPIN, 0) == VMMC_ERR_NOT_ATTACHED);
+          EXPECT(vmmc_self().node == VMMC_ANY);
+          EXPECT(vmmc_nodes() == 0);
+        };
+        refused_everywhere();
+        for (int round = 0; round < 3; ++round) {
+          attach();
+          EXPECT(vmmc_init(nullptr) == VMMC_ERR_ALREADY_ATTACHED);
+          EXPECT(vmmc_finalize() == VMMC_OK);
+          refused_everywhere();
+        }
+      }});
 }
 
 TEST_CASE("S1.5 a forked child is not attached, owns private copies, and may attach itself") {

@@ -34,34 +34,35 @@ TEST_CASE("S3.1 an import waits for the export") {
 
 TEST_CASE("S3.2 the started form returns at once") {
   NicsimProcess nicsim;
-  run_processes(
-      nicsim, {[](Part& part) {
-                 attach();
-                 part.meet();
-                 await(export_new(64, 9), 5);
-                 part.meet();
-               },
-               [](Part& part) {
-                 attach();
-                 vmmc_import_request request = 0;
-                 vmmc_import_request withdrawn = 0;
-                 void* proxy = nullptr;
-                 std::size_t length = 0;
-                 EXPECT(vmmc_import_start(identity_of(0), 9, nullptr, &request) == VMMC_OK);
-                 EXPECT(vmmc_import_start(identity_of(0), 10, nullptr, &withdrawn) == VMMC_OK);
-                 EXPECT(vmmc_import_test(request, &proxy, &length) == VMMC_PENDING);
-                 EXPECT(vmmc_import_cancel(withdrawn) == VMMC_OK);
-                 EXPECT(vmmc_import_test(withdrawn, &proxy, &length) == VMMC_ERR_BAD_HANDLE);
-                 part.meet();
-                 int status = VMMC_PENDING;
-                 while (status == VMMC_PENDING) status = vmmc_import_test(request, &proxy, &length);
-                 EXPECT(status == VMMC_OK);
-                 EXPECT(length == 64);
-                 send_word(5, static_cast<unsigned char*>(proxy));
-                 EXPECT(vmmc_import_test(request, &proxy, &length) == VMMC_ERR_BAD_HANDLE);
-                 EXPECT(vmmc_import_test(123456789, &proxy, &length) == VMMC_ERR_BAD_HANDLE);
-                 part.meet();
-               }});
+  run_processes(nicsim,
+                {[](Part& part) {
+                   attach();
+                   part.meet();
+                   await(export_new(64, 9), 5);
+                   part.meet();
+                 },
+                 [](Part& part) {
+                   attach();
+                   vmmc_import_request request = 0;
+                   vmmc_import_request withdrawn = 0;
+                   void* proxy = nullptr;
+                   std::size_t length = 0;
+                   EXPECT(vmmc_import_start(identity_of(0), 9, nullptr, &request) == VMMC_OK);
+                   EXPECT(vmmc_import_start(identity_of(0), 10, nullptr, &withdrawn) == VMMC_OK);
+                   EXPECT(vmmc_import_test(request, &proxy, &length) == VMMC_PENDING);
+                   EXPECT(vmmc_import_cancel(withdrawn) == VMMC_OK);
+                   EXPECT(vmmc_import_test(withdrawn, &proxy, &length) == VMMC_ERR_BAD_HANDLE);
+                   part.meet();
+                   int status = VMMC_PENDING;
+                   while (status == VMMC_PENDING)
+                     status = vmmc_import_test(request, &proxy, &length);
+                   EXPECT(status == VMMC_OK);
+                   EXPECT(length == 64);
+                   send_word(5, static_cast<unsigned char*>(proxy));
+                   EXPECT(vmmc_import_test(request, &proxy, &length) == VMMC_ERR_BAD_HANDLE);
+                   EXPECT(vmmc_import_test(123456789, &proxy, &length) == VMMC_ERR_BAD_HANDLE);
+                   part.meet();
+                 }});
 }
 
 TEST_CASE("S3.3 S3.4 S3.5 sizes, offsets and distinct proxies") {

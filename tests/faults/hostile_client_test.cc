@@ -129,10 +129,9 @@ TEST_CASE("random bytes in the channel, all over it and all the time") {
       words[random() % (wire::kChannelBytes / 8)] = random();
       // Now and then a slot that looks published.
       const std::uint64_t ticket = random() % 1000;
-      client.channel().send_queue[ticket % wire::kSendSlots].header.store(
-          wire::make_header(ticket, static_cast<wire::SourceKind>(random() % 6),
-                            static_cast<wire::Operation>(random() % 3),
-                            static_cast<std::uint16_t>(random())));
+      client.channel().send_queue[ticket % wire::kSendSlots].header.store(wire::make_header(
+          ticket, static_cast<wire::SourceKind>(random() % 6),
+          static_cast<wire::Operation>(random() % 3), static_cast<std::uint16_t>(random())));
       if (i % 100 == 0) client.ring();
     }
   }

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // nicsim as a process: how it starts, whom it serves, how it ends.
+#include "tests/support/processes/nicsim_process.h"
+
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,7 +19,6 @@
 #include <sstream>
 
 #include "tests/faults/raw_client.h"
-#include "tests/support/processes/nicsim_process.h"
 
 using namespace vmmc;
 using namespace vmmc::testing;
@@ -161,7 +162,8 @@ TEST_CASE("serves its own user only, unless told otherwise") {
   }
   for (const bool any : {false, true}) {
     CAPTURE(any);
-    NicsimProcess nicsim(any ? std::vector<std::string>{"--users", "any"} : std::vector<std::string>{});
+    NicsimProcess nicsim(any ? std::vector<std::string>{"--users", "any"}
+                             : std::vector<std::string>{});
     const pid_t child = ::fork();
     if (child == 0) {
       if (::setresuid(65534, 65534, 65534) != 0) ::_exit(9);
@@ -169,13 +171,16 @@ TEST_CASE("serves its own user only, unless told otherwise") {
       if (!socket.ok()) ::_exit(8);
       wire::AttachRequest request{
           {wire::kMagic, wire::kVersion, wire::MessageType::kAttach, 1, wire::Status::kOk},
-          wire::kAnyNode, wire::kAnyProcess, 0, 0};
+          wire::kAnyNode,
+          wire::kAnyProcess,
+          0,
+          0};
       (void)platform::send_message(socket.value().get(), std::as_bytes(std::span(&request, 1)));
       std::array<std::byte, 4096> buffer;
       (void)platform::receive_message(socket.value().get(), buffer);
       wire::MessageHeader header;
       std::memcpy(&header, buffer.data(), sizeof header);
-      ::_exit(header.status == wire::Status::kOk                ? 0
+      ::_exit(header.status == wire::Status::kOk               ? 0
               : header.status == wire::Status::kUserNotAllowed ? 5
                                                                : 7);
     }

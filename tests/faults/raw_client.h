@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A client that speaks the control protocol by hand, so that tests can say what the library never would.
+// A client that speaks the control protocol by hand, so that tests can say what the library never
+// would.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -66,15 +67,15 @@ class RawClient {
 
   // Attaches in the ordinary way and maps the channel.
   void attach() {
-    wire::AttachRequest request{header(wire::MessageType::kAttach), wire::kAnyNode, wire::kAnyProcess,
-                                0, 0};
+    wire::AttachRequest request{header(wire::MessageType::kAttach), wire::kAnyNode,
+                                wire::kAnyProcess, 0, 0};
     REQUIRE(send(request));
     const auto message = receive();
     REQUIRE(message.size() == sizeof(wire::AttachReply));
     std::memcpy(&identity, message.data(), sizeof identity);
     REQUIRE(identity.header.status == wire::Status::kOk);
-    mapping_ = std::move(
-        platform::SharedMapping::map(descriptors_[0].get(), wire::kChannelBytes).value());
+    mapping_ =
+        std::move(platform::SharedMapping::map(descriptors_[0].get(), wire::kChannelBytes).value());
     doorbell_ = std::move(descriptors_[1]);
   }
 

@@ -11,8 +11,8 @@ namespace vmmc::internal {
 namespace {
 
 platform::Result<void*> reserve_memory(std::size_t bytes, int protection) {
-  void* memory = platform::system_calls().mmap(
-      nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory = platform::system_calls().mmap(nullptr, bytes, protection,
+                                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return platform::last_system_error("mmap");
   return memory;
 }

@@ -1,19 +1,21 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The destination space: the addresses that stand for remote buffers. A reserved, inaccessible range of the process's
-// address space of the size that nicsim says; nicsim places each proxy in it, page by page.
+// The destination space: the addresses that stand for remote buffers. A reserved, inaccessible
+// range of the process's address space of the size that nicsim says; nicsim places each proxy in
+// it, page by page.
 //
 //   address ----> page table (one entry per page) ----> import record (one per import slot)
 //
 // Threads and processes
-//   resolve() takes no lock and runs in signal handlers; publish() and retract() are called by one thread at a time
-//   (a mutex of the caller).
+//   resolve() takes no lock and runs in signal handlers; publish() and retract() are called by one
+//   thread at a time (a mutex of the caller).
 //
 // Invariants
-//   A page's entry is set only after its import record is complete. A record changes only between two steps of its
-//   `version` (odd while it changes), so that a reader never acts on half a record; one that races with retract()
-//   finds the record as it was, or nothing. nicsim checks slot and generation again.
+//   A page's entry is set only after its import record is complete. A record changes only between
+//   two steps of its `version` (odd while it changes), so that a reader never acts on half a
+//   record; one that races with retract() finds the record as it was, or nothing. nicsim checks
+//   slot and generation again.
 #pragma once
 
 #include <atomic>
@@ -58,10 +60,12 @@ class DestinationSpace {
   // Makes an import usable. False if it does not fit the space (nicsim is not what it should be).
   bool publish(const Import& import);
 
-  // Makes the proxy that starts at `address` unusable and returns what it was; nothing if none starts there.
+  // Makes the proxy that starts at `address` unusable and returns what it was; nothing if none
+  // starts there.
   std::optional<Import> retract(const void* address);
 
-  // The import whose pages hold `address`, if any. The address may still be before its first or after its last byte.
+  // The import whose pages hold `address`, if any. The address may still be before its first or
+  // after its last byte.
   std::optional<Import> resolve(const void* address) const;
 
  private:

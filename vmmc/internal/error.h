@@ -1,12 +1,13 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Refusals: a status for the program, and a sentence with the values concerned for the person who reads it.
+// Refusals: a status for the program, and a sentence with the values concerned for the person who
+// reads it.
 //
 // Threads and processes
-//   The sentence belongs to the calling thread. fail() takes no lock and allocates nothing, so it may run in a
-//   signal handler; one that interrupts another fail() of its thread leaves its own sentence or a mixture, always
-//   terminated.
+//   The sentence belongs to the calling thread. fail() takes no lock and allocates nothing, so it
+//   may run in a signal handler; one that interrupts another fail() of its thread leaves its own
+//   sentence or a mixture, always terminated.
 #pragma once
 
 #include "nicsim/wire/status.h"
@@ -18,8 +19,8 @@ namespace vmmc::internal {
 // Remembers the sentence and returns `status`. Leaves errno unchanged.
 [[gnu::format(printf, 2, 3)]] int fail(int status, const char* format, ...);
 
-// The failure of a system call, with what was being done: "<what>: mmap: Cannot allocate memory". ENOMEM, ENOSPC and
-// EFBIG become VMMC_ERR_OUT_OF_MEMORY, everything else VMMC_ERR_SYSTEM.
+// The failure of a system call, with what was being done: "<what>: mmap: Cannot allocate memory".
+// ENOMEM, ENOSPC and EFBIG become VMMC_ERR_OUT_OF_MEMORY, everything else VMMC_ERR_SYSTEM.
 int fail_system(const char* what, const platform::SystemError& error);
 
 // The refusal of something that nicsim said no to: "<what>: <the status's sentence>".

@@ -33,17 +33,32 @@ TEST_CASE("every status has a name and a sentence of its own") {
 }
 
 TEST_CASE("every status of the wire has a name") {
-  for (const wire::Status status :
-       {wire::Status::kOk, wire::Status::kVersionMismatch, wire::Status::kUserNotAllowed,
-        wire::Status::kNoSuchNode, wire::Status::kProcessIdInUse, wire::Status::kTooManyProcesses,
-        wire::Status::kOutOfMemory, wire::Status::kDuplicateId, wire::Status::kOverlap,
-        wire::Status::kMisaligned, wire::Status::kZeroLength, wire::Status::kLengthOverflow,
-        wire::Status::kInvalidRights, wire::Status::kUnknownExport, wire::Status::kTooManyExports,
-        wire::Status::kPermissionDenied, wire::Status::kTooManyImports,
-        wire::Status::kDestinationSpaceFull, wire::Status::kUnknownImport,
-        wire::Status::kImportCancelled, wire::Status::kOutsideProxy, wire::Status::kUnexported,
-        wire::Status::kPeerDead, wire::Status::kNotWritable, wire::Status::kBadSource,
-        wire::Status::kMalformed}) {
+  for (const wire::Status status : {wire::Status::kOk,
+                                    wire::Status::kVersionMismatch,
+                                    wire::Status::kUserNotAllowed,
+                                    wire::Status::kNoSuchNode,
+                                    wire::Status::kProcessIdInUse,
+                                    wire::Status::kTooManyProcesses,
+                                    wire::Status::kOutOfMemory,
+                                    wire::Status::kDuplicateId,
+                                    wire::Status::kOverlap,
+                                    wire::Status::kMisaligned,
+                                    wire::Status::kZeroLength,
+                                    wire::Status::kLengthOverflow,
+                                    wire::Status::kInvalidRights,
+                                    wire::Status::kUnknownExport,
+                                    wire::Status::kTooManyExports,
+                                    wire::Status::kPermissionDenied,
+                                    wire::Status::kTooManyImports,
+                                    wire::Status::kDestinationSpaceFull,
+                                    wire::Status::kUnknownImport,
+                                    wire::Status::kImportCancelled,
+                                    wire::Status::kOutsideProxy,
+                                    wire::Status::kUnexported,
+                                    wire::Status::kPeerDead,
+                                    wire::Status::kNotWritable,
+                                    wire::Status::kBadSource,
+                                    wire::Status::kMalformed}) {
     CHECK(std::string(status_name(static_cast<int>(status))).rfind("VMMC_", 0) == 0);
   }
 }

@@ -1,11 +1,12 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The last failed sends of the process, by ticket: so that a handle may be tested long after its slot of the send
-// queue has been used again.
+// The last failed sends of the process, by ticket: so that a handle may be tested long after its
+// slot of the send queue has been used again.
 //
-// Threads: add() by one thread at a time (under the send queue's lock); find() by any, without a lock, also in signal
-// handlers. A find() that races with the add() that overwrites its entry finds the failure or takes it for forgotten.
+// Threads: add() by one thread at a time (under the send queue's lock); find() by any, without a
+// lock, also in signal handlers. A find() that races with the add() that overwrites its entry finds
+// the failure or takes it for forgotten.
 #pragma once
 
 #include <atomic>

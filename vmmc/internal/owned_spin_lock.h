@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A spin lock private to the process whose word names its owner, so that a signal handler sees whether it
-// interrupted the owner (and waiting would be for ever).
+// A spin lock private to the process whose word names its owner, so that a signal handler sees
+// whether it interrupted the owner (and waiting would be for ever).
 //
 // Threads: any; async-signal-safe. Held for some tens of instructions and one system call at most.
 #pragma once
@@ -42,7 +42,8 @@ class OwnedSpinLock {
  private:
   static constexpr std::uint32_t kPauses = 100;
 
-  // An address that no other living thread of the process has; unlike a thread id it costs no system call.
+  // An address that no other living thread of the process has; unlike a thread id it costs no
+  // system call.
   static std::uintptr_t this_thread() {
     [[gnu::tls_model("initial-exec")]] static thread_local char mark;
     return reinterpret_cast<std::uintptr_t>(&mark);

@@ -101,8 +101,7 @@ int SendQueue::claim_staging(std::uint32_t bytes, StagingArea::Claim& claim) {
 
 int SendQueue::test(std::uint64_t ticket) const {
   if (completed() <= ticket) return VMMC_PENDING;
-  const std::int32_t status =
-      channel_.results[ticket % kSlots].load(std::memory_order_acquire);
+  const std::int32_t status = channel_.results[ticket % kSlots].load(std::memory_order_acquire);
   // Valid if the slot had not been claimed again when we looked.
   if (claimed_.load(std::memory_order_acquire) <= ticket + kSlots) return status;
   return failures_.find(ticket);

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The client's side of the send queue: posts descriptors, finds out what became of them, wakes nicsim.
+// The client's side of the send queue: posts descriptors, finds out what became of them, wakes
+// nicsim.
 //
 //   SendQueue::Slot slot;
 //   int status = queue.begin(slot);            // takes the lock; waits for room without it
@@ -9,15 +10,16 @@
 //   ticket = queue.publish(slot, ...);         // or queue.abandon(): releases the lock
 //
 // Threads and processes
-//   Any thread posts, under one spin lock private to the process; nobody waits for nicsim while holding it. A signal
-//   handler that interrupted the holder on its own thread is refused. Looking for results takes no lock.
+//   Any thread posts, under one spin lock private to the process; nobody waits for nicsim while
+//   holding it. A signal handler that interrupted the holder on its own thread is refused. Looking
+//   for results takes no lock.
 //
 // Invariants (tickets count descriptors since attach)
 //   reaped <= completed (nicsim's) <= posted <= claimed <= reaped + kSendSlots.
-//   A ticket is claimed before its slot is published and posted after nicsim has been woken for it: whoever waits for
-//   a posted ticket need not ring.
-//   A result stands in the channel until the slot's next ticket is claimed; reaping before that moves failures to the
-//   failure log, frees staging blocks and keeps the first failure that nobody was told of.
+//   A ticket is claimed before its slot is published and posted after nicsim has been woken for it:
+//   whoever waits for a posted ticket need not ring. A result stands in the channel until the
+//   slot's next ticket is claimed; reaping before that moves failures to the failure log, frees
+//   staging blocks and keeps the first failure that nobody was told of.
 //
 // What a crash at any instruction leaves behind
 //   Only private state and a slot that is not published, or published whole.
@@ -42,8 +44,8 @@ class SendQueue {
     std::uint64_t ticket = 0;
   };
 
-  // How a descriptor is published. `blocks`: staging blocks to free when it has completed. `reports_itself`: the
-  // caller learns the result, so a fence must not report it again.
+  // How a descriptor is published. `blocks`: staging blocks to free when it has completed.
+  // `reports_itself`: the caller learns the result, so a fence must not report it again.
   struct Publication {
     wire::SourceKind kind;
     std::uint16_t inline_length = 0;
@@ -63,12 +65,14 @@ class SendQueue {
             const std::atomic<vmmc_wait_strategy>& strategy)
       : channel_(channel), waiter_(waiter), doorbell_(doorbell), strategy_(strategy) {}
 
-  // VMMC_OK: the caller holds the lock and a free slot. VMMC_ERR_INTERRUPTED_SEND, VMMC_ERR_NICSIM_GONE: neither.
+  // VMMC_OK: the caller holds the lock and a free slot. VMMC_ERR_INTERRUPTED_SEND,
+  // VMMC_ERR_NICSIM_GONE: neither.
   int begin(Slot& slot);
   std::uint64_t publish(const Slot& slot, const Publication& publication);
   void abandon() { lock_.unlock(); }
 
-  // Claims staging blocks, waiting for room if there is none. VMMC_ERR_NICSIM_GONE, VMMC_ERR_INTERRUPTED_SEND.
+  // Claims staging blocks, waiting for room if there is none. VMMC_ERR_NICSIM_GONE,
+  // VMMC_ERR_INTERRUPTED_SEND.
   int claim_staging(std::uint32_t bytes, StagingArea::Claim& claim);
   void give_back_staging(const StagingArea::Claim& claim) { staging_.give_back(claim.blocks); }
 
@@ -80,8 +84,8 @@ class SendQueue {
   // VMMC_OK when all tickets below `ticket` have completed; VMMC_ERR_NICSIM_GONE.
   int wait_completed(std::uint64_t ticket);
 
-  // The first failure that nobody was told of since the last call, or status 0. Leaves it for the next call if the
-  // calling thread holds the lock (a handler that interrupted a send).
+  // The first failure that nobody was told of since the last call, or status 0. Leaves it for the
+  // next call if the calling thread holds the lock (a handler that interrupted a send).
   Failure take_failure();
 
   // Waits until every send that has looked at shared state under the lock so far has completed.

@@ -3,8 +3,8 @@
 //
 // Who has which part of the channel's staging area: 64 blocks, one bit each.
 //
-// Threads: any, without a lock; async-signal-safe. Bytes are copied into claimed blocks before the send queue's lock
-// is taken, so that a page fault on the source holds nobody up.
+// Threads: any, without a lock; async-signal-safe. Bytes are copied into claimed blocks before the
+// send queue's lock is taken, so that a page fault on the source holds nobody up.
 #pragma once
 
 #include <atomic>
@@ -28,8 +28,8 @@ class StagingArea {
     std::uint32_t offset;  // bytes from the start of the area
   };
 
-  // Claims consecutive blocks for `bytes` (1 .. kLargestClaim), the lowest that are free: they are likeliest to be in
-  // a cache. Nothing if there is no such run now.
+  // Claims consecutive blocks for `bytes` (1 .. kLargestClaim), the lowest that are free: they are
+  // likeliest to be in a cache. Nothing if there is no such run now.
   std::optional<Claim> claim(std::uint32_t bytes) {
     const std::uint32_t count = (bytes + kBlockBytes - 1) / kBlockBytes;
     std::uint64_t free = free_.load(std::memory_order_relaxed);

@@ -4,12 +4,12 @@
 // Waiting for something that nicsim brings about: a word of our memory, the completion of a send.
 //
 // Threads and processes
-//   Any number of threads wait at once, also in signal handlers: no lock, no allocation. nicsim wakes all sleepers
-//   of the process, and each looks at its own condition again.
+//   Any number of threads wait at once, also in signal handlers: no lock, no allocation. nicsim
+//   wakes all sleepers of the process, and each looks at its own condition again.
 //
 // Invariants
-//   Nobody sleeps without having armed WakeRequest and looked once more, so no wake-up is lost. nicsim's end wakes
-//   everybody (announce_end).
+//   Nobody sleeps without having armed WakeRequest and looked once more, so no wake-up is lost.
+//   nicsim's end wakes everybody (announce_end).
 //
 // What a crash at any instruction leaves behind
 //   An armed flag: nicsim makes one needless wake-up call.
@@ -29,8 +29,8 @@
 
 namespace vmmc::internal {
 
-// The calling thread's adaptive wait, which remembers from wait to wait who else is on the core. A wait in a signal
-// handler that interrupted a wait of its thread gets an object of its own.
+// The calling thread's adaptive wait, which remembers from wait to wait who else is on the core. A
+// wait in a signal handler that interrupted a wait of its thread gets an object of its own.
 class AdaptiveStep {
  public:
   AdaptiveStep() : nested_(state().busy), wait_(nested_ ? &own_ : &state().wait) {
@@ -71,8 +71,9 @@ class Waiter {
     platform::futex_wake(channel_.arrivals.count);
   }
 
-  // Waits until condition() is true: VMMC_OK; VMMC_ERR_TIMEOUT after `timeout` ns; VMMC_ERR_NICSIM_GONE. Looks at
-  // least once. `condition` is called often and must be cheap; its loads must be acquire.
+  // Waits until condition() is true: VMMC_OK; VMMC_ERR_TIMEOUT after `timeout` ns;
+  // VMMC_ERR_NICSIM_GONE. Looks at least once. `condition` is called often and must be cheap; its
+  // loads must be acquire.
   template <typename Condition>
   int wait_until(Condition condition, vmmc_wait_strategy strategy, std::uint64_t timeout) {
     if (condition()) return VMMC_OK;

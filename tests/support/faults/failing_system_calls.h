@@ -6,22 +6,24 @@
 //   for (unsigned n = 1;; ++n) {
 //     FailingSystemCalls faults(n, ENOMEM);
 //     ...                                  // must neither crash nor leak, whichever call fails
-//     if (faults.failed_call() == nullptr) break;  // fewer than n calls were made: all have had their turn
+//     if (faults.failed_call() == nullptr) break;  // fewer than n calls were made: all have had
+//     their turn
 //   }
 //
-// Counts only the calls made through platform::system_calls(), all together, from construction on. The failing call
-// is not carried out. Destruction puts the real calls back.
+// Counts only the calls made through platform::system_calls(), all together, from construction on.
+// The failing call is not carried out. Destruction puts the real calls back.
 //
-// Threads: one object at a time in a process; made and destroyed while no other thread is in the code under test.
-// Counting is safe from any thread; a forked child goes on with a copy of its own.
+// Threads: one object at a time in a process; made and destroyed while no other thread is in the
+// code under test. Counting is safe from any thread; a forked child goes on with a copy of its own.
 #pragma once
 
 namespace vmmc::tests {
 
 class FailingSystemCalls {
  public:
-  FailingSystemCalls();                       // counts, nothing fails
-  FailingSystemCalls(unsigned n, int error);  // the n-th call (from 1) fails with this errno; the others work
+  FailingSystemCalls();  // counts, nothing fails
+  FailingSystemCalls(unsigned n,
+                     int error);  // the n-th call (from 1) fails with this errno; the others work
   ~FailingSystemCalls();
   FailingSystemCalls(const FailingSystemCalls&) = delete;
   FailingSystemCalls& operator=(const FailingSystemCalls&) = delete;

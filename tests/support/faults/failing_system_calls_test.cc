@@ -18,8 +18,8 @@
 namespace vmmc::tests {
 namespace {
 
-using platform::SystemCalls;
 using platform::system_calls;
+using platform::SystemCalls;
 
 // A call that works everywhere.
 bool make_eventfd() {
@@ -60,7 +60,8 @@ TEST_CASE("the end of the object puts the real calls back") {
 
 TEST_CASE("calls that return an address fail with MAP_FAILED") {
   FailingSystemCalls faults(1, ENOMEM);
-  CHECK(system_calls().mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+  CHECK(system_calls().mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+        MAP_FAILED);
   CHECK(errno == ENOMEM);
 }
 
@@ -69,17 +70,24 @@ TEST_CASE("every call of the table can fail, under its own name, without being c
     FailingSystemCalls faults(1, EIO);
     errno = 0;
     const bool failed = call(system_calls());
-    return failed && errno == EIO && faults.failed_call() != nullptr && std::string(name) == faults.failed_call();
+    return failed && errno == EIO && faults.failed_call() != nullptr &&
+           std::string(name) == faults.failed_call();
   };
-  CHECK(fails_as("memfd_create", [](const SystemCalls& c) { return c.memfd_create("test", 0) == -1; }));
+  CHECK(fails_as("memfd_create",
+                 [](const SystemCalls& c) { return c.memfd_create("test", 0) == -1; }));
   CHECK(fails_as("allocate", [](const SystemCalls& c) { return c.allocate(-1, 0, 1) == -1; }));
   CHECK(fails_as("add_seals", [](const SystemCalls& c) { return c.add_seals(-1, 0) == -1; }));
-  CHECK(fails_as("mmap", [](const SystemCalls& c) { return c.mmap(nullptr, 1, 0, 0, -1, 0) == MAP_FAILED; }));
+  CHECK(fails_as(
+      "mmap", [](const SystemCalls& c) { return c.mmap(nullptr, 1, 0, 0, -1, 0) == MAP_FAILED; }));
   CHECK(fails_as("munmap", [](const SystemCalls& c) { return c.munmap(nullptr, 4096) == -1; }));
-  CHECK(fails_as("mprotect", [](const SystemCalls& c) { return c.mprotect(nullptr, 4096, 0) == -1; }));
-  CHECK(fails_as("mremap", [](const SystemCalls& c) { return c.mremap(nullptr, 1, 1, 0, nullptr) == MAP_FAILED; }));
+  CHECK(fails_as("mprotect",
+                 [](const SystemCalls& c) { return c.mprotect(nullptr, 4096, 0) == -1; }));
+  CHECK(fails_as("mremap", [](const SystemCalls& c) {
+    return c.mremap(nullptr, 1, 1, 0, nullptr) == MAP_FAILED;
+  }));
   CHECK(fails_as("eventfd", [](const SystemCalls& c) { return c.eventfd(0, 0) == -1; }));
-  CHECK(fails_as("socket", [](const SystemCalls& c) { return c.socket(AF_UNIX, SOCK_STREAM, 0) == -1; }));
+  CHECK(fails_as("socket",
+                 [](const SystemCalls& c) { return c.socket(AF_UNIX, SOCK_STREAM, 0) == -1; }));
   CHECK(fails_as("connect", [](const SystemCalls& c) { return c.connect(-1, nullptr, 0) == -1; }));
   CHECK(fails_as("sendmsg", [](const SystemCalls& c) { return c.sendmsg(-1, nullptr, 0) == -1; }));
   CHECK(fails_as("recvmsg", [](const SystemCalls& c) { return c.recvmsg(-1, nullptr, 0) == -1; }));

@@ -40,7 +40,8 @@ NicsimProcess::NicsimProcess(std::vector<std::string> arguments)
   if (::pipe2(ready, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
   const std::string binary = nicsim_binary();
   const std::string ready_fd = std::to_string(ready[1]);
-  std::vector<std::string> words{binary, "--socket", socket_, "--foreground", "--ready-fd", ready_fd};
+  std::vector<std::string> words{binary,         "--socket",   socket_,
+                                 "--foreground", "--ready-fd", ready_fd};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

@@ -83,8 +83,8 @@ void Part::expect_to_be_killed() { leave(); }
 
 void run_processes(const std::string& socket, std::vector<std::function<void(Part&)>> parts) {
   REQUIRE(parts.size() <= kMaxParts);
-  void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* memory =
+      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   REQUIRE(memory != MAP_FAILED);
   Shared& shared = *new (memory) Shared{};
   shared.present.store(static_cast<std::uint32_t>(parts.size()));

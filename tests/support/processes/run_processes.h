@@ -5,11 +5,13 @@
 //
 //   NicsimProcess nicsim;
 //   run_processes(nicsim, {[](Part& part) { ...; part.meet(); ... },
-//                          [](Part& part) { part.meet(); EXPECT(vmmc_init(nullptr) == VMMC_OK); }});
+//                          [](Part& part) { part.meet(); EXPECT(vmmc_init(nullptr) == VMMC_OK);
+//                          }});
 //
-// Each part runs in a forked child with VMMC_SOCKET, VMMC_RANK, VMMC_SIZE, VMMC_PROCESS and VMMC_NODE set as vmmcrun would (node =
-// number % 4). A part fails when an EXPECT in it fails, when it dies, or when it has not ended after a minute; then
-// the others are killed and the doctest case fails with the part's message.
+// Each part runs in a forked child with VMMC_SOCKET, VMMC_RANK, VMMC_SIZE, VMMC_PROCESS and
+// VMMC_NODE set as vmmcrun would (node = number % 4). A part fails when an EXPECT in it fails, when
+// it dies, or when it has not ended after a minute; then the others are killed and the doctest case
+// fails with the part's message.
 #pragma once
 
 #include <atomic>
@@ -48,7 +50,8 @@ class Part {
   // Leaves the meetings and dies by SIGKILL, as it would in an accident. The part counts as passed.
   [[noreturn]] void die();
 
-  // The part will be killed by another one (or the test) and counts as passed then; it leaves the meetings.
+  // The part will be killed by another one (or the test) and counts as passed then; it leaves the
+  // meetings.
   void expect_to_be_killed();
 
  private:
@@ -64,8 +67,8 @@ void run_processes(const std::string& socket, std::vector<std::function<void(Par
 [[noreturn]] void fail_part(const char* file, int line, const std::string& what);
 
 // In a part: prints the sentence of the last VMMC error too, and ends the process.
-#define EXPECT(condition)                                                    \
-  do {                                                                       \
+#define EXPECT(condition)                                                         \
+  do {                                                                            \
     if (!(condition)) ::vmmc::testing::fail_part(__FILE__, __LINE__, #condition); \
   } while (false)
 

@@ -18,9 +18,11 @@
 namespace vmmc::internal {
 namespace {
 
-// ------------------------------------------------------------------------------------ what is guarded
+// ------------------------------------------------------------------------------------ what is
+// guarded
 
-// Odd while pages are guarded; the futex that waiting threads sleep on. The bounds change only while it is even.
+// Odd while pages are guarded; the futex that waiting threads sleep on. The bounds change only
+// while it is even.
 std::atomic<std::uint32_t> sequence{0};
 std::atomic<std::uintptr_t> guarded_begin{0};
 std::atomic<std::uintptr_t> guarded_end{0};
@@ -31,23 +33,28 @@ std::atomic<std::uintptr_t> highest{0};
 
 pid_t this_thread() { return static_cast<pid_t>(::syscall(SYS_gettid)); }
 
-// The private form of the futex: the word itself may lie on a page that is being replaced, and only the private form
-// names it by its address.
+// The private form of the futex: the word itself may lie on a page that is being replaced, and only
+// the private form names it by its address.
 void wait_while(std::uint32_t expected) {
   ::syscall(SYS_futex, &sequence, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
 }
-void wake_all() { ::syscall(SYS_futex, &sequence, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0); }
+void wake_all() {
+  ::syscall(SYS_futex, &sequence, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+}
 
-// Asks the kernel to add 0 to the word at `address`, atomically; it fails if the page cannot be written.
+// Asks the kernel to add 0 to the word at `address`, atomically; it fails if the page cannot be
+// written.
 bool can_be_written(std::uintptr_t address) {
   static std::uint32_t nobody_sleeps_here = 0;
   const std::uintptr_t word = address & ~std::uintptr_t{3};
-  constexpr int kUnlikely = 0x5a5;  // a word that holds this value wakes one sleeper of it early, which is harmless
+  constexpr int kUnlikely =
+      0x5a5;  // a word that holds this value wakes one sleeper of it early, which is harmless
   return ::syscall(SYS_futex, &nobody_sleeps_here, FUTEX_WAKE_OP_PRIVATE, 0, nullptr, word,
                    FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, kUnlikely)) >= 0;
 }
 
-// ---------------------------------------------------------------------------------------- the handler
+// ---------------------------------------------------------------------------------------- the
+// handler
 
 std::uintptr_t program_counter(void* context) {
   const auto& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
@@ -64,11 +71,13 @@ std::uintptr_t program_counter(void* context) {
 bool is_over(const siginfo_t* info, void* context) {
   constexpr std::uintptr_t kLongestInstruction = 16;  // bytes; guarded pages are never executable
   const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
-  if (info->si_code != SEGV_ACCERR || address < lowest.load() || address >= highest.load()) return false;
+  if (info->si_code != SEGV_ACCERR || address < lowest.load() || address >= highest.load())
+    return false;
   if (address - program_counter(context) < kLongestInstruction) return false;
   for (;;) {
     const std::uint32_t seen = sequence.load();
-    const bool guarded = seen % 2 == 1 && address >= guarded_begin.load() && address < guarded_end.load();
+    const bool guarded =
+        seen % 2 == 1 && address >= guarded_begin.load() && address < guarded_end.load();
     if (guarded && guarding_thread.load() == this_thread()) return false;
     if (guarded) {
       wait_while(seen);
@@ -79,9 +88,9 @@ bool is_over(const siginfo_t* info, void* context) {
   }
 }
 
-// A program may put its handler in front of ours and pass faults on to ours. If we then go in front of it again, the
-// same function of ours must not stand in the chain twice, or a fault would go round for ever. So each place has
-// a function of its own.
+// A program may put its handler in front of ours and pass faults on to ours. If we then go in front
+// of it again, the same function of ours must not stand in the chain twice, or a fault would go
+// round for ever. So each place has a function of its own.
 constexpr std::size_t kLayers = 8;
 struct Layer {
   std::atomic<bool> used{false};  // `previous` is set, and never changes again
@@ -130,9 +139,11 @@ template <std::size_t... kLayer>
 constexpr std::array<Handler, kLayers> make_handlers(std::index_sequence<kLayer...>) {
   return {&on_fault<kLayer>...};
 }
-constexpr std::array<Handler, kLayers> kHandlers = make_handlers(std::make_index_sequence<kLayers>());
+constexpr std::array<Handler, kLayers> kHandlers =
+    make_handlers(std::make_index_sequence<kLayers>());
 
-// The layer to put in front of `present`: the one made for it before, or a new one; kLayers if there is none left.
+// The layer to put in front of `present`: the one made for it before, or a new one; kLayers if
+// there is none left.
 std::size_t layer_in_front_of(const struct sigaction& present) {
   for (std::size_t i = 0; i < kLayers; ++i) {
     Layer& layer = layers[i];
@@ -141,7 +152,9 @@ std::size_t layer_in_front_of(const struct sigaction& present) {
       layer.used.store(true, std::memory_order_release);
       return i;
     }
-    if (layer.previous.sa_sigaction == present.sa_sigaction && layer.previous.sa_flags == present.sa_flags) return i;
+    if (layer.previous.sa_sigaction == present.sa_sigaction &&
+        layer.previous.sa_flags == present.sa_flags)
+      return i;
   }
   return kLayers;
 }
@@ -152,7 +165,8 @@ std::optional<platform::SystemError> install_fault_guard() {
   struct sigaction present {};
   if (::sigaction(SIGSEGV, nullptr, &present) != 0) return platform::last_system_error("sigaction");
   for (Handler handler : kHandlers) {
-    if ((present.sa_flags & SA_SIGINFO) != 0 && present.sa_sigaction == handler) return std::nullopt;
+    if ((present.sa_flags & SA_SIGINFO) != 0 && present.sa_sigaction == handler)
+      return std::nullopt;
   }
   const std::size_t layer = layer_in_front_of(present);
   if (layer == kLayers) return platform::SystemError{"sigaction", EBUSY};
@@ -168,7 +182,8 @@ GuardedPages::GuardedPages(PageRange pages) {
   // A signal handler that ran in this thread and stored to the pages would wait for itself.
   sigset_t held_back;
   ::sigfillset(&held_back);
-  for (int by_instruction : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) ::sigdelset(&held_back, by_instruction);
+  for (int by_instruction : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP})
+    ::sigdelset(&held_back, by_instruction);
   ::pthread_sigmask(SIG_BLOCK, &held_back, &signals_before_);
   if (pages.begin < lowest.load()) lowest.store(pages.begin);
   if (pages.end > highest.load()) highest.store(pages.end);

@@ -1,21 +1,25 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Makes threads wait that store to pages which are write-protected for a moment because they are being replaced.
+// Makes threads wait that store to pages which are write-protected for a moment because they are
+// being replaced.
 //
-// A store to such a page raises SIGSEGV in the storing thread. The guard's handler lets that thread sleep until the
-// pages have been replaced, and then returns, so that the store is made again. All other faults go to the
-// handler that was there before, or end the process as if there were no guard: by SIGSEGV at the faulting instruction.
+// A store to such a page raises SIGSEGV in the storing thread. The guard's handler lets that thread
+// sleep until the pages have been replaced, and then returns, so that the store is made again. All
+// other faults go to the handler that was there before, or end the process as if there were no
+// guard: by SIGSEGV at the faulting instruction.
 //
 // How a fault is known to be ours, without a race
-//   A thread may fault while the pages are protected and reach the handler long after. So the handler does not ask
-//   only whether pages are guarded now: for an address that ever was guarded, it tries whether the page can be written
-//   (the kernel adds 0 to the word there, atomically). If it can, the fault is over and the store is made
-//   again. If not, and no guarding began or ended meanwhile, the fault is the program's own.
+//   A thread may fault while the pages are protected and reach the handler long after. So the
+//   handler does not ask only whether pages are guarded now: for an address that ever was guarded,
+//   it tries whether the page can be written (the kernel adds 0 to the word there, atomically). If
+//   it can, the fault is over and the store is made again. If not, and no guarding began or ended
+//   meanwhile, the fault is the program's own.
 //
 // Threads and processes
-//   GuardedPages: one at a time in a process (page_adoption has the lock). The handler runs in any thread and is
-//   async-signal-safe. A thread that has blocked SIGSEGV and stores to guarded pages is killed by the kernel.
+//   GuardedPages: one at a time in a process (page_adoption has the lock). The handler runs in any
+//   thread and is async-signal-safe. A thread that has blocked SIGSEGV and stores to guarded pages
+//   is killed by the kernel.
 //
 // What a crash at any instruction leaves behind: nothing.
 #pragma once
@@ -29,13 +33,14 @@
 
 namespace vmmc::internal {
 
-// Puts the guard's handler in force, in front of the present one, unless it is already. A program may install its own
-// handler on top later: the next call goes in front of that one, too. Fails if sigaction does, and with EBUSY if
-// the program has changed its handler too often (8 different ones).
+// Puts the guard's handler in force, in front of the present one, unless it is already. A program
+// may install its own handler on top later: the next call goes in front of that one, too. Fails if
+// sigaction does, and with EBUSY if the program has changed its handler too often (8 different
+// ones).
 std::optional<platform::SystemError> install_fault_guard();
 
-// From construction to destruction, threads that fault in `pages` wait. The constructing thread must not store there,
-// nor to memory that may lie there: its own signals are held back meanwhile.
+// From construction to destruction, threads that fault in `pages` wait. The constructing thread
+// must not store there, nor to memory that may lie there: its own signals are held back meanwhile.
 // REQUIRES: install_fault_guard() has succeeded; no other GuardedPages exists.
 class GuardedPages {
  public:

@@ -28,8 +28,8 @@ std::optional<MemoryRegion> parse_line(const std::string& line) {
   char rights[5] = {};
   unsigned long inode = 0;
   int name_at = 0;
-  const int fields = std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %lu %n", &begin, &end, rights,
-                                 &inode, &name_at);
+  const int fields = std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %lu %n",
+                                 &begin, &end, rights, &inode, &name_at);
   if (fields != 4 || begin >= end) return std::nullopt;
   MemoryRegion region;
   region.range = {begin, end};
@@ -53,8 +53,9 @@ bool has_huge_pages(const MemoryRegion& region) {
   return ::statfs(region.name.c_str(), &file_system) == 0 && file_system.f_type == HUGETLBFS_MAGIC;
 }
 
-// A page of a file mapping that lies past the end of the file raises SIGBUS; the kernel reading on our behalf gets
-// an error instead. Where reading across is forbidden the page counts as sound, as it nearly always is.
+// A page of a file mapping that lies past the end of the file raises SIGBUS; the kernel reading on
+// our behalf gets an error instead. Where reading across is forbidden the page counts as sound, as
+// it nearly always is.
 bool can_be_loaded(std::uintptr_t page) {
   char byte = 0;
   iovec local{&byte, 1};
@@ -78,21 +79,34 @@ MemoryRefusal judge(const MemoryRegion& region, PageRange part) {
   return MemoryRefusal::kNone;
 }
 
-PageRange common_part(PageRange a, PageRange b) { return {std::max(a.begin, b.begin), std::min(a.end, b.end)}; }
+PageRange common_part(PageRange a, PageRange b) {
+  return {std::max(a.begin, b.begin), std::min(a.end, b.end)};
+}
 
 const char* words_for(MemoryRefusal refusal) {
   switch (refusal) {
-    case MemoryRefusal::kNone: return "is private, readable and writable";
-    case MemoryRefusal::kUnmapped: return "is not mapped";
-    case MemoryRefusal::kNotReadable: return "is not readable";
-    case MemoryRefusal::kNotWritable: return "is not writable";
-    case MemoryRefusal::kExecutable: return "is executable";
-    case MemoryRefusal::kShared: return "is a shared mapping";
-    case MemoryRefusal::kStack: return "is the stack of a thread";
-    case MemoryRefusal::kThreadStorage: return "holds thread-local variables";
-    case MemoryRefusal::kHugePages: return "has huge pages";
-    case MemoryRefusal::kBeyondFile: return "maps a file past its end";
-    case MemoryRefusal::kSpecial: return "belongs to the kernel";
+    case MemoryRefusal::kNone:
+      return "is private, readable and writable";
+    case MemoryRefusal::kUnmapped:
+      return "is not mapped";
+    case MemoryRefusal::kNotReadable:
+      return "is not readable";
+    case MemoryRefusal::kNotWritable:
+      return "is not writable";
+    case MemoryRefusal::kExecutable:
+      return "is executable";
+    case MemoryRefusal::kShared:
+      return "is a shared mapping";
+    case MemoryRefusal::kStack:
+      return "is the stack of a thread";
+    case MemoryRefusal::kThreadStorage:
+      return "holds thread-local variables";
+    case MemoryRefusal::kHugePages:
+      return "has huge pages";
+    case MemoryRefusal::kBeyondFile:
+      return "maps a file past its end";
+    case MemoryRefusal::kSpecial:
+      return "belongs to the kernel";
   }
   return "cannot be exported";
 }
@@ -101,13 +115,14 @@ const char* words_for(MemoryRefusal refusal) {
 
 std::string describe(const MemoryAnswer& answer) {
   char text[128];
-  std::snprintf(text, sizeof text, "the memory from 0x%" PRIxPTR " to 0x%" PRIxPTR " %s", answer.where.begin,
-                answer.where.end, words_for(answer.refusal));
+  std::snprintf(text, sizeof text, "the memory from 0x%" PRIxPTR " to 0x%" PRIxPTR " %s",
+                answer.where.begin, answer.where.end, words_for(answer.refusal));
   return text;
 }
 
 platform::Result<MemoryMap> MemoryMap::read() {
-  platform::FileDescriptor file(platform::system_calls().open("/proc/self/maps", O_RDONLY | O_CLOEXEC));
+  platform::FileDescriptor file(
+      platform::system_calls().open("/proc/self/maps", O_RDONLY | O_CLOEXEC));
   if (!file.valid()) return platform::last_system_error("open");
   std::string text;
   char piece[16384];
@@ -125,16 +140,18 @@ MemoryMap MemoryMap::parse(std::string_view text) {
   MemoryMap map;
   while (!text.empty()) {
     const std::size_t length = std::min(text.find('\n'), text.size());
-    if (auto region = parse_line(std::string(text.substr(0, length)))) map.regions_.push_back(std::move(*region));
+    if (auto region = parse_line(std::string(text.substr(0, length))))
+      map.regions_.push_back(std::move(*region));
     text.remove_prefix(std::min(length + 1, text.size()));
   }
   return map;
 }
 
 const MemoryRegion* MemoryMap::region_at(std::uintptr_t address) const {
-  const auto after = std::upper_bound(
-      regions_.begin(), regions_.end(), address,
-      [](std::uintptr_t wanted, const MemoryRegion& region) { return wanted < region.range.begin; });
+  const auto after = std::upper_bound(regions_.begin(), regions_.end(), address,
+                                      [](std::uintptr_t wanted, const MemoryRegion& region) {
+                                        return wanted < region.range.begin;
+                                      });
   if (after == regions_.begin()) return nullptr;
   const MemoryRegion& region = *std::prev(after);
   return address < region.range.end ? &region : nullptr;
@@ -152,7 +169,8 @@ MemoryAnswer MemoryMap::check(PageRange range, std::span<const ThreadMemory> exc
       return {MemoryRefusal::kUnmapped, hole};
     }
     const PageRange part = common_part(region->range, {next, range.end});
-    if (const MemoryRefusal refusal = judge(*region, part); refusal != MemoryRefusal::kNone) return {refusal, part};
+    if (const MemoryRefusal refusal = judge(*region, part); refusal != MemoryRefusal::kNone)
+      return {refusal, part};
     next = part.end;
   }
   for (const ThreadMemory& memory : except) {

@@ -1,12 +1,14 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// May these pages become shared pages in place? Answered from the kernel's list of mappings (/proc/self/maps), from
-// what the C library tells about the threads' stacks, and with a reason when the answer is no.
+// May these pages become shared pages in place? Answered from the kernel's list of mappings
+// (/proc/self/maps), from what the C library tells about the threads' stacks, and with a reason
+// when the answer is no.
 //
 // Threads and processes
-//   Any thread. The answer is a snapshot: a program that maps, unmaps or protects the very memory that it exports
-//   at that moment makes it wrong; the adoption then fails by an error of a system call.
+//   Any thread. The answer is a snapshot: a program that maps, unmaps or protects the very memory
+//   that it exports at that moment makes it wrong; the adoption then fails by an error of a system
+//   call.
 //
 // What a crash at any instruction leaves behind: nothing.
 #pragma once
@@ -22,8 +24,8 @@
 namespace vmmc::internal {
 
 enum class MemoryRefusal {
-  kNone,           // private, readable, writable: may be adopted
-  kUnmapped,       // at least one page is not mapped
+  kNone,      // private, readable, writable: may be adopted
+  kUnmapped,  // at least one page is not mapped
   kNotReadable,
   kNotWritable,
   kExecutable,     // code could be replaced from afar
@@ -65,7 +67,8 @@ class MemoryMap {
   // The calling process's map. Fails if /proc is not mounted (call "open").
   static platform::Result<MemoryMap> read();
 
-  // The map that `text` (in the form of /proc/PID/maps) describes; lines that make no sense are left out.
+  // The map that `text` (in the form of /proc/PID/maps) describes; lines that make no sense are
+  // left out.
   static MemoryMap parse(std::string_view text);
 
   // The region that holds `address`, or nullptr.

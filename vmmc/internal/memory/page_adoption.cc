@@ -18,24 +18,25 @@ std::mutex one_at_a_time;
 
 constexpr int kReadWrite = PROT_READ | PROT_WRITE;
 
-// Not memcpy, and not instrumented: to a sanitizer this copy would race with every store that other threads made to
-// the pages before, and would read the guard zones between heap blocks.
-__attribute__((noinline, no_sanitize("thread"), no_sanitize("address"))) void copy_pages(void* to, const void* from,
-                                                                                         std::size_t bytes) {
+// Not memcpy, and not instrumented: to a sanitizer this copy would race with every store that other
+// threads made to the pages before, and would read the guard zones between heap blocks.
+__attribute__((noinline, no_sanitize("thread"), no_sanitize("address"))) void copy_pages(
+    void* to, const void* from, std::size_t bytes) {
   using Word = std::uint64_t __attribute__((may_alias));
   auto* destination = static_cast<volatile Word*>(to);
   auto* source = static_cast<const volatile Word*>(from);
   for (std::size_t i = 0; i < bytes / sizeof(Word); ++i) destination[i] = source[i];
 }
 
-// Moves `replacement` over `range`, with the content of `range`. While the pages are guarded this thread stores to its
-// stack, to errno and to `replacement` only: anything else of the process may lie on the very pages.
+// Moves `replacement` over `range`, with the content of `range`. While the pages are guarded this
+// thread stores to its stack, to errno and to `replacement` only: anything else of the process may
+// lie on the very pages.
 AdoptionError replace(PageRange range, void* replacement) {
   const std::lock_guard lock(one_at_a_time);
   const platform::SystemCalls& calls = platform::system_calls();
   if (auto error = install_fault_guard()) return error;
-  // Changes nothing, but lets the dynamic linker look mremap up now: it notes what it found on a page of globals, which
-  // may be among the pages.
+  // Changes nothing, but lets the dynamic linker look mremap up now: it notes what it found on a
+  // page of globals, which may be among the pages.
   if (calls.mremap(replacement, range.bytes(), range.bytes(), 0, nullptr) == MAP_FAILED) {
     return platform::last_system_error("mremap");
   }
@@ -46,8 +47,8 @@ AdoptionError replace(PageRange range, void* replacement) {
     return error;
   }
   copy_pages(replacement, range.data(), range.bytes());
-  if (calls.mremap(replacement, range.bytes(), range.bytes(), MREMAP_MAYMOVE | MREMAP_FIXED, range.data()) ==
-      MAP_FAILED) {
+  if (calls.mremap(replacement, range.bytes(), range.bytes(), MREMAP_MAYMOVE | MREMAP_FIXED,
+                   range.data()) == MAP_FAILED) {
     const platform::SystemError error = platform::last_system_error("mremap");
     calls.mprotect(range.data(), range.bytes(), kReadWrite);
     return error;
@@ -71,7 +72,8 @@ bool make_step_private(PageRange step) {
   void* copy = calls.mmap(nullptr, step.bytes(), kReadWrite, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (copy == MAP_FAILED) return false;
   copy_pages(copy, step.data(), step.bytes());
-  if (calls.mremap(copy, step.bytes(), step.bytes(), MREMAP_MAYMOVE | MREMAP_FIXED, step.data()) != MAP_FAILED) {
+  if (calls.mremap(copy, step.bytes(), step.bytes(), MREMAP_MAYMOVE | MREMAP_FIXED, step.data()) !=
+      MAP_FAILED) {
     return true;
   }
   calls.munmap(copy, step.bytes());

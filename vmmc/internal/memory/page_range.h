@@ -31,7 +31,8 @@ constexpr std::uintptr_t round_up_to_page(std::uintptr_t address) {
   return round_down_to_page(address + wire::kPageSize - 1);
 }
 
-// The whole pages around `length` bytes from `address`. REQUIRES: address + length + a page does not overflow.
+// The whole pages around `length` bytes from `address`. REQUIRES: address + length + a page does
+// not overflow.
 constexpr PageRange pages_around(std::uintptr_t address, std::size_t length) {
   return {round_down_to_page(address), round_up_to_page(address + length)};
 }

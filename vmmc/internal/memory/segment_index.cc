@@ -18,8 +18,9 @@ SegmentIndex::SegmentIndex() {
 
 SegmentIndex::~SegmentIndex() = default;
 
-// Order: the odd count comes before every word that changes (each word is stored with release), and the even one
-// after all of them. A reader that has loaded a changed word (with acquire) therefore sees a changed count.
+// Order: the odd count comes before every word that changes (each word is stored with release), and
+// the even one after all of them. A reader that has loaded a changed word (with acquire) therefore
+// sees a changed count.
 void SegmentIndex::publish(std::span<const Entry> entries) {
   Table* table = tables_.back().get();
   const bool replace = entries.size() > table->slots.size();
@@ -42,7 +43,8 @@ void SegmentIndex::publish(std::span<const Entry> entries) {
 
 void SegmentIndex::clear() { publish({}); }
 
-std::optional<SegmentPosition> SegmentIndex::find(std::uintptr_t address, std::size_t length) const {
+std::optional<SegmentPosition> SegmentIndex::find(std::uintptr_t address,
+                                                  std::size_t length) const {
   for (int look = 0; look < kLooks; ++look) {
     const Table& table = *current_.load(std::memory_order_acquire);
     const std::uint32_t before = table.sequence.load(std::memory_order_acquire);
@@ -54,7 +56,8 @@ std::optional<SegmentPosition> SegmentIndex::find(std::uintptr_t address, std::s
 }
 
 // Every load is an acquire so that the second look at the sequence counter cannot come before it.
-std::optional<SegmentPosition> SegmentIndex::search(const Table& table, std::uintptr_t address, std::size_t length) {
+std::optional<SegmentPosition> SegmentIndex::search(const Table& table, std::uintptr_t address,
+                                                    std::size_t length) {
   std::size_t low = 0;
   std::size_t high = std::min(table.count.load(std::memory_order_acquire), table.slots.size());
   while (low < high) {

@@ -4,15 +4,15 @@
 // Which segment holds these bytes? The question of every send, answered without a lock.
 //
 // Threads and processes
-//   find(): any thread and signal handlers, also one that interrupts publish(). Wait-free: a bounded number of looks, no
-//   memory allocated. publish(): one thread at a time.
+//   find(): any thread and signal handlers, also one that interrupts publish(). Wait-free: a
+//   bounded number of looks, no memory allocated. publish(): one thread at a time.
 //
 // Invariants
-//   find() may miss: while the table changes it gives up after a few looks and answers "none", which costs a copy and no
-//   more. It never makes an answer up out of two states of the table.
-//   The entries live in tables of atomic words with a sequence counter that is odd while they change. A table that has
-//   become too small is replaced by one twice as large and kept: a reader may still be in it. All kept tables
-//   together are smaller than the one in use.
+//   find() may miss: while the table changes it gives up after a few looks and answers "none",
+//   which costs a copy and no more. It never makes an answer up out of two states of the table. The
+//   entries live in tables of atomic words with a sequence counter that is odd while they change. A
+//   table that has become too small is replaced by one twice as large and kept: a reader may still
+//   be in it. All kept tables together are smaller than the one in use.
 //
 // What a crash at any instruction leaves behind: nothing, this is private memory.
 #pragma once
@@ -67,7 +67,8 @@ class SegmentIndex {
     std::vector<Slot> slots;
   };
 
-  static std::optional<SegmentPosition> search(const Table& table, std::uintptr_t address, std::size_t length);
+  static std::optional<SegmentPosition> search(const Table& table, std::uintptr_t address,
+                                               std::size_t length);
 
   std::vector<std::unique_ptr<Table>> tables_;  // the last one is in use
   std::atomic<Table*> current_;

@@ -32,7 +32,8 @@ void SegmentRuns::erase(PageRange range) {
 void SegmentRuns::add_user(PageRange range) {
   split(range.begin);
   split(range.end);
-  for (Place run = runs_.lower_bound(range.begin); run != runs_.end() && run->first < range.end; ++run) {
+  for (Place run = runs_.lower_bound(range.begin); run != runs_.end() && run->first < range.end;
+       ++run) {
     ++run->second.users;
   }
   join(range);
@@ -41,7 +42,8 @@ void SegmentRuns::add_user(PageRange range) {
 void SegmentRuns::remove_user(PageRange range) {
   split(range.begin);
   split(range.end);
-  for (Place run = runs_.lower_bound(range.begin); run != runs_.end() && run->first < range.end; ++run) {
+  for (Place run = runs_.lower_bound(range.begin); run != runs_.end() && run->first < range.end;
+       ++run) {
     if (run->second.users > 0) --run->second.users;
   }
   join(range);

@@ -5,8 +5,8 @@
 //
 // Threads: one at a time (SharedSegments has the lock).
 // Invariants
-//   Runs are disjoint and not empty. Within a run all pages have one segment, follow each other in it as they do in the
-//   address space, and have the same number of users.
+//   Runs are disjoint and not empty. Within a run all pages have one segment, follow each other in
+//   it as they do in the address space, and have the same number of users.
 #pragma once
 
 #include <cstdint>

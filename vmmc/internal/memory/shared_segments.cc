@@ -21,8 +21,10 @@ int status_of(const platform::SystemError& error) {
   switch (error.number) {
     case ENOMEM:
     case ENOSPC:
-    case EFBIG: return VMMC_ERR_OUT_OF_MEMORY;
-    default: return VMMC_ERR_SYSTEM;
+    case EFBIG:
+      return VMMC_ERR_OUT_OF_MEMORY;
+    default:
+      return VMMC_ERR_SYSTEM;
   }
 }
 
@@ -37,7 +39,8 @@ SegmentVerdict no_memory_for(std::size_t bytes, const platform::SystemError& err
 
 SegmentVerdict cannot_adopt(PageRange range, const platform::SystemError& error) {
   char what[128];
-  std::snprintf(what, sizeof what, "cannot make the memory from 0x%" PRIxPTR " to 0x%" PRIxPTR " shared", range.begin,
+  std::snprintf(what, sizeof what,
+                "cannot make the memory from 0x%" PRIxPTR " to 0x%" PRIxPTR " shared", range.begin,
                 range.end);
   return failure(what, error);
 }
@@ -57,25 +60,31 @@ SharedSegments::State& SharedSegments::state() {
   return *state_;
 }
 
-SegmentVerdict SharedSegments::create_segment(std::size_t bytes, platform::FileDescriptor* memory, std::uint32_t* id) {
+SegmentVerdict SharedSegments::create_segment(std::size_t bytes, platform::FileDescriptor* memory,
+                                              std::uint32_t* id) {
   auto created = platform::create_shared_memory(kLabel, bytes);
   if (!created.ok()) return no_memory_for(bytes, created.error());
   const int status = registrar_.register_segment(created.value().get(), bytes, id);
-  if (status != VMMC_OK) return {status, "nicsim did not take a segment of " + std::to_string(bytes) + " bytes"};
+  if (status != VMMC_OK)
+    return {status, "nicsim did not take a segment of " + std::to_string(bytes) + " bytes"};
   *memory = std::move(created.value());
   return {};
 }
 
-// ------------------------------------------------------------------------------------ allocated memory
+// ------------------------------------------------------------------------------------ allocated
+// memory
 
 SharedSegments::Allocation SharedSegments::allocate(std::size_t bytes) {
   if (bytes == 0) return {{VMMC_ERR_ZERO_LENGTH, "zero bytes were asked for"}, nullptr};
-  if (overflows(0, bytes)) return {{VMMC_ERR_LENGTH_OVERFLOW, "more bytes were asked for than there are addresses"}, nullptr};
+  if (overflows(0, bytes))
+    return {{VMMC_ERR_LENGTH_OVERFLOW, "more bytes were asked for than there are addresses"},
+            nullptr};
   const std::size_t whole = round_up_to_page(bytes);
   const std::lock_guard lock(mutex_);
   platform::FileDescriptor memory;
   std::uint32_t id = 0;
-  if (auto verdict = create_segment(whole, &memory, &id); !verdict.ok()) return {std::move(verdict), nullptr};
+  if (auto verdict = create_segment(whole, &memory, &id); !verdict.ok())
+    return {std::move(verdict), nullptr};
   auto mapping = platform::SharedMapping::map(memory.get(), whole);
   if (!mapping.ok()) {
     registrar_.release_segment(id);
@@ -96,10 +105,14 @@ SegmentVerdict SharedSegments::free(void* memory) {
   auto& segments = state().segments;
   auto found = segments.begin();
   const auto address = reinterpret_cast<std::uintptr_t>(memory);
-  while (found != segments.end() && !(found->second.allocated && found->second.home.begin == address)) ++found;
-  if (found == segments.end()) return {VMMC_ERR_NOT_ALLOCATED, "vmmc_alloc did not return this address"};
+  while (found != segments.end() &&
+         !(found->second.allocated && found->second.home.begin == address))
+    ++found;
+  if (found == segments.end())
+    return {VMMC_ERR_NOT_ALLOCATED, "vmmc_alloc did not return this address"};
   const PageRange home = found->second.home;
-  if (state().runs.has_users(home)) return {VMMC_ERR_IN_USE, "the memory, or a part of it, is exported"};
+  if (state().runs.has_users(home))
+    return {VMMC_ERR_IN_USE, "the memory, or a part of it, is exported"};
   state().runs.erase(home);
   publish();
   registrar_.release_segment(found->first);
@@ -107,7 +120,8 @@ SegmentVerdict SharedSegments::free(void* memory) {
   return {};
 }
 
-// -------------------------------------------------------------------------------------- adopted memory
+// -------------------------------------------------------------------------------------- adopted
+// memory
 
 SharedSegments::Cover SharedSegments::cover(const void* address, std::size_t length) {
   Cover result;
@@ -117,7 +131,8 @@ SharedSegments::Cover SharedSegments::cover(const void* address, std::size_t len
     return result;
   }
   if (overflows(start, length)) {
-    result.verdict = {VMMC_ERR_LENGTH_OVERFLOW, "the length goes past the end of the address space"};
+    result.verdict = {VMMC_ERR_LENGTH_OVERFLOW,
+                      "the length goes past the end of the address space"};
     return result;
   }
   const PageRange range = pages_around(start, length);
@@ -126,7 +141,8 @@ SharedSegments::Cover SharedSegments::cover(const void* address, std::size_t len
   const std::vector<PageRange> gaps = runs.gaps(range);
   const std::size_t pieces = runs.extents(range).size() + gaps.size();
   if (pieces > wire::kMaxExtents) {
-    result.verdict = {VMMC_ERR_BAD_MEMORY, "the memory is in " + std::to_string(pieces) + " pieces of shared memory, and " +
+    result.verdict = {VMMC_ERR_BAD_MEMORY, "the memory is in " + std::to_string(pieces) +
+                                               " pieces of shared memory, and " +
                                                std::to_string(wire::kMaxExtents) + " is the most"};
     return result;
   }
@@ -143,7 +159,8 @@ SharedSegments::Cover SharedSegments::cover(const void* address, std::size_t len
 SegmentVerdict SharedSegments::adopt_gaps(const std::vector<PageRange>& gaps) {
   const auto answer = check_memory(gaps);
   if (!answer.ok()) return failure("cannot see what the memory is", answer.error());
-  if (answer.value().refusal != MemoryRefusal::kNone) return {VMMC_ERR_BAD_MEMORY, describe(answer.value())};
+  if (answer.value().refusal != MemoryRefusal::kNone)
+    return {VMMC_ERR_BAD_MEMORY, describe(answer.value())};
   std::vector<FreshSegment> fresh;
   SegmentVerdict verdict = fill_fresh(gaps, fresh);
   if (!verdict.ok()) {
@@ -155,15 +172,18 @@ SegmentVerdict SharedSegments::adopt_gaps(const std::vector<PageRange>& gaps) {
 }
 
 // All that is likely to fail comes first, for all gaps; then the adoptions.
-SegmentVerdict SharedSegments::fill_fresh(const std::vector<PageRange>& gaps, std::vector<FreshSegment>& fresh) {
+SegmentVerdict SharedSegments::fill_fresh(const std::vector<PageRange>& gaps,
+                                          std::vector<FreshSegment>& fresh) {
   for (const PageRange& gap : gaps) {
     FreshSegment segment;
     segment.range = gap;
-    if (auto verdict = create_segment(gap.bytes(), &segment.memory, &segment.id); !verdict.ok()) return verdict;
+    if (auto verdict = create_segment(gap.bytes(), &segment.memory, &segment.id); !verdict.ok())
+      return verdict;
     fresh.push_back(std::move(segment));
   }
   for (FreshSegment& segment : fresh) {
-    if (auto error = adopt_pages(segment.range, segment.memory.get(), 0)) return cannot_adopt(segment.range, *error);
+    if (auto error = adopt_pages(segment.range, segment.memory.get(), 0))
+      return cannot_adopt(segment.range, *error);
     segment.adopted = true;
   }
   return {};
@@ -215,7 +235,8 @@ void SharedSegments::release_all() {
   if (state_ == nullptr) return;
   index_.clear();
   for (const auto& [begin, run] : state().runs.all()) {
-    // Pages for which there is no memory stay as they are: shared with nobody once nicsim has let go of them.
+    // Pages for which there is no memory stay as they are: shared with nobody once nicsim has let
+    // go of them.
     if (!state().segments[run.segment].allocated) give_back_pages(run.range);
   }
   for (const auto& [id, segment] : state().segments) registrar_.release_segment(id);
@@ -223,7 +244,8 @@ void SharedSegments::release_all() {
   state_.reset();
 }
 
-// ------------------------------------------------------------------------------------------------ fork
+// ------------------------------------------------------------------------------------------------
+// fork
 
 void SharedSegments::before_fork() {
   mutex_.lock();

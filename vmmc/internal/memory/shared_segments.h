@@ -1,22 +1,25 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The memory that this process shares with nicsim: what vmmc_alloc gave out, and the pages adopted for exports.
+// The memory that this process shares with nicsim: what vmmc_alloc gave out, and the pages adopted
+// for exports.
 //
-// A segment is a memfd registered with nicsim. Allocated segments are mapped where the kernel likes; adopted ones replace
-// the pages of the program in place (page_adoption). A page belongs to at most one segment; buffers may share pages.
+// A segment is a memfd registered with nicsim. Allocated segments are mapped where the kernel
+// likes; adopted ones replace the pages of the program in place (page_adoption). A page belongs to
+// at most one segment; buffers may share pages.
 //
 // Threads and processes
-//   find(): any thread and signal handlers, no lock. All others but the two for fork: any thread, one at a time (a mutex
-//   inside). The registrar is called with that mutex held and must not call back.
-//   Fork: pthread_atfork handlers must call before_fork(), after_fork_in_parent() and make_private_after_fork(). A lock
-//   of the caller that it holds while it calls this class must be taken before before_fork().
+//   find(): any thread and signal handlers, no lock. All others but the two for fork: any thread,
+//   one at a time (a mutex inside). The registrar is called with that mutex held and must not call
+//   back. Fork: pthread_atfork handlers must call before_fork(), after_fork_in_parent() and
+//   make_private_after_fork(). A lock of the caller that it holds while it calls this class must be
+//   taken before before_fork().
 //
 // Invariants
-//   A page is shared exactly while an export covers it, or it is allocated. Exception: pages that could not be given
-//   back for want of memory stay shared, are found and covered again, and are tried again by the next release.
-//   After an error every page is as it was before the call.
-//   No memfd stays open here: nicsim has its own descriptor, and the mappings need none.
+//   A page is shared exactly while an export covers it, or it is allocated. Exception: pages that
+//   could not be given back for want of memory stay shared, are found and covered again, and are
+//   tried again by the next release. After an error every page is as it was before the call. No
+//   memfd stays open here: nicsim has its own descriptor, and the mappings need none.
 //
 // What a crash at any instruction leaves behind: nothing, all memory is anonymous.
 #pragma once
@@ -73,9 +76,9 @@ class SharedSegments {
   // REQUIRES: no send from this memory is pending.
   SegmentVerdict free(void* memory);
 
-  // Makes `length` bytes from `address` part of segments, for one export; release() with the same numbers ends it.
-  // Errors: ZERO_LENGTH, LENGTH_OVERFLOW, BAD_MEMORY (also: in more than wire::kMaxExtents pieces), OUT_OF_MEMORY, SYSTEM,
-  // the registrar's.
+  // Makes `length` bytes from `address` part of segments, for one export; release() with the same
+  // numbers ends it. Errors: ZERO_LENGTH, LENGTH_OVERFLOW, BAD_MEMORY (also: in more than
+  // wire::kMaxExtents pieces), OUT_OF_MEMORY, SYSTEM, the registrar's.
   struct Cover {
     SegmentVerdict verdict;
     std::uint32_t page_offset = 0;  // of the first byte in the first page
@@ -83,11 +86,12 @@ class SharedSegments {
   };
   Cover cover(const void* address, std::size_t length);
 
-  // Ends what cover() began. Adopted pages that no export covers any more become private again, content kept.
-  // REQUIRES: nicsim neither writes there nor reads there any more.
+  // Ends what cover() began. Adopted pages that no export covers any more become private again,
+  // content kept. REQUIRES: nicsim neither writes there nor reads there any more.
   void release(const void* address, std::size_t length);
 
-  // Where nicsim finds these bytes, if they lie within one segment. May miss while another thread changes the segments.
+  // Where nicsim finds these bytes, if they lie within one segment. May miss while another thread
+  // changes the segments.
   std::optional<SegmentPosition> find(const void* source, std::size_t length) const {
     return index_.find(reinterpret_cast<std::uintptr_t>(source), length);
   }
@@ -95,17 +99,18 @@ class SharedSegments {
   // Ends everything: adopted pages become private (content kept), allocated memory is unmapped.
   void release_all();
 
-  // Around fork(), see above. make_private_after_fork() gives the child private copies of all adopted and allocated
-  // memory and empties this object without a word to the registrar; async-signal-safe.
+  // Around fork(), see above. make_private_after_fork() gives the child private copies of all
+  // adopted and allocated memory and empties this object without a word to the registrar;
+  // async-signal-safe.
   void before_fork();
   void after_fork_in_parent();
   void make_private_after_fork();
 
  private:
   struct Segment {
-    PageRange home;                  // where all of it was mapped at first
-    std::size_t pages_in_use = 0;    // of an adopted one: still mapped there
-    platform::SharedMapping mapping; // of an allocated one
+    PageRange home;                   // where all of it was mapped at first
+    std::size_t pages_in_use = 0;     // of an adopted one: still mapped there
+    platform::SharedMapping mapping;  // of an allocated one
     bool allocated = false;
   };
   struct State {
@@ -121,7 +126,8 @@ class SharedSegments {
   };
 
   State& state();
-  SegmentVerdict create_segment(std::size_t bytes, platform::FileDescriptor* memory, std::uint32_t* id);
+  SegmentVerdict create_segment(std::size_t bytes, platform::FileDescriptor* memory,
+                                std::uint32_t* id);
   SegmentVerdict adopt_gaps(const std::vector<PageRange>& gaps);
   SegmentVerdict fill_fresh(const std::vector<PageRange>& gaps, std::vector<FreshSegment>& fresh);
   void keep(const FreshSegment& fresh);
@@ -133,8 +139,8 @@ class SharedSegments {
   SegmentIndex index_;
   std::mutex mutex_;
   std::unique_ptr<State> state_;
-  // In a forked child, what was the parent's state. It stays, untouched: its end would unmap what the child now has as
-  // private memory. Only pointed to so that leak checkers see it.
+  // In a forked child, what was the parent's state. It stays, untouched: its end would unmap what
+  // the child now has as private memory. Only pointed to so that leak checkers see it.
   State* inherited_ = nullptr;
 };
 

@@ -18,7 +18,8 @@
 namespace vmmc::internal {
 namespace {
 
-// How far the part of the control block that the kernel itself writes to reaches beyond the thread pointer.
+// How far the part of the control block that the kernel itself writes to reaches beyond the thread
+// pointer.
 std::size_t control_block_reach() {
 #if __has_include(<sys/rseq.h>)
   if (__rseq_offset > 0) return static_cast<std::size_t>(__rseq_offset) + sizeof(struct rseq);
@@ -34,7 +35,8 @@ std::size_t static_storage_bytes() {
       [](dl_phdr_info* info, std::size_t, void* sum) {
         for (int i = 0; i < info->dlpi_phnum; ++i) {
           if (info->dlpi_phdr[i].p_type != PT_TLS) continue;
-          *static_cast<std::size_t*>(sum) += info->dlpi_phdr[i].p_memsz + info->dlpi_phdr[i].p_align;
+          *static_cast<std::size_t*>(sum) +=
+              info->dlpi_phdr[i].p_memsz + info->dlpi_phdr[i].p_align;
         }
         return 0;
       },
@@ -93,7 +95,8 @@ void add_own_stacks(std::vector<ThreadMemory>& found) {
     void* stack = nullptr;
     std::size_t bytes = 0;
     if (::pthread_attr_getstack(&attributes, &stack, &bytes) == 0) {
-      found.push_back({pages_around(reinterpret_cast<std::uintptr_t>(stack), bytes), MemoryRefusal::kStack});
+      found.push_back(
+          {pages_around(reinterpret_cast<std::uintptr_t>(stack), bytes), MemoryRefusal::kStack});
     }
     ::pthread_attr_destroy(&attributes);
   }

@@ -3,9 +3,10 @@
 //
 // Where the stacks and the thread-local storage of all threads of this process are.
 //
-// The kernel knows the stack of the first thread only. The C library keeps each thread's control block at the top
-// of its stack, and the kernel knows an address inside it (the list of robust mutexes): that leads to the others.
-// Not found: the stacks of coroutines that are not running in the calling thread, and signal stacks of other threads.
+// The kernel knows the stack of the first thread only. The C library keeps each thread's control
+// block at the top of its stack, and the kernel knows an address inside it (the list of robust
+// mutexes): that leads to the others. Not found: the stacks of coroutines that are not running in
+// the calling thread, and signal stacks of other threads.
 //
 // Threads: any. Threads that start or end meanwhile may be missed.
 #pragma once
