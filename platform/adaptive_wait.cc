@@ -12,21 +12,26 @@
 namespace vmmc::platform {
 namespace {
 
-#ifndef STRETCH
-#define STRETCH 1000
-#endif
-#ifndef FASTN
-#define FASTN 3
-#endif
-constexpr std::uint64_t kStretch = STRETCH;
+// Time between two yields when alone, in ns: long enough that most of it is spent looking (a yield
+// that finds nobody takes some 300 to 700), short enough that a newcomer to the core hardly waits.
+constexpr std::uint64_t kStretch = 1000;
+
+// A stretch is charged at most so much: what is beyond it was not ours, the core was taken away.
 constexpr std::uint64_t kLongestStretch = 8 * kStretch;
+
+// Looks in a stretch: a bound in case a look takes next to no time.
 constexpr std::uint32_t kMostLooks = 4096;
-constexpr std::uint32_t kFastYieldsWhenAlone = FASTN;
-#ifndef LONGTURN
-#define LONGTURN 500000
-#endif
+
+// One fast yield proves nothing: with somebody else runnable the kernel may still prefer us.
+constexpr std::uint32_t kFastYieldsWhenAlone = 3;
+
+// A neighbour who runs for this long during one yield computes: those who wait, or answer messages,
+// give the core back after some microseconds.
+constexpr std::uint64_t kLongTurn = 500'000;
+
+// Who computes goes on computing. To find out again costs a turn of it (milliseconds), so the waits
+// of this time sleep at once: at most every tenth of a second is one turn lost.
 constexpr std::uint64_t kCrowdedFor = 100'000'000;
-constexpr std::uint64_t kLongTurn = LONGTURN;
 
 std::uint64_t monotonic_now() {
   timespec time;

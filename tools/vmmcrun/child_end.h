@@ -9,9 +9,9 @@
 #include <optional>
 #include <string>
 
-namespace vmmc::run {
+#include "tools/vmmcrun/exit_code.h"
 
-inline constexpr int kExitSignal = 128;  // plus the number of the signal
+namespace vmmc::run {
 
 struct ChildEnd {
   bool by_signal;

@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "platform/file_descriptor.h"
+#include "tools/vmmcrun/exit_code.h"
 #include "tools/vmmcrun/process_tree.h"
 
 namespace vmmc::run {
@@ -24,6 +25,21 @@ constexpr int kPassedOn[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2,
 int fail(const char* call) {
   std::fprintf(stderr, "vmmcrun: %s: %s\n", call, std::strerror(errno));
   return kExitFailure;
+}
+
+bool is_ignored(int signal) {
+  struct sigaction action {};
+  return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+sigset_t handled_signals() {
+  sigset_t handled;
+  ::sigemptyset(&handled);
+  ::sigaddset(&handled, SIGCHLD);
+  for (const int signal : kPassedOn) {
+    if (!is_ignored(signal)) ::sigaddset(&handled, signal);
+  }
+  return handled;
 }
 
 // The guard's process group if standard input is the terminal that the group belongs to.
@@ -44,11 +60,16 @@ pid_t terminal_group() { return ::tcgetpgrp(STDIN_FILENO) < 0 ? 0 : ::getpgrp();
 }
 
 void pass_on(int socket, const signalfd_siginfo& signal) {
-  const GuardMessage message{static_cast<int>(signal.ssi_signo), signal.ssi_code == SI_KERNEL};
+  GuardMessage message{static_cast<int>(signal.ssi_signo), signal.ssi_code == SI_KERNEL};
+  const bool stop = message.signal == SIGTSTP;
+  // Nobody could continue a session's leader, so it must not stop; and rank 0, which the terminal
+  // has stopped, goes on.
+  const bool refused = stop && ::getsid(0) == ::getpid();
+  if (refused) message.signal = SIGCONT;
   // A full socket means hundreds of signals that the keeper has not looked at yet: one more tells
   // it nothing.
   ::send(socket, &message, sizeof message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (message.signal == SIGTSTP) ::raise(SIGSTOP);
+  if (stop && !refused) ::raise(SIGSTOP);
 }
 
 // Returns the keeper's wait status once it has ended.
@@ -66,10 +87,7 @@ int watch(pid_t keeper, int signals, int socket) {
 
 int run_guarded(const std::function<int(const KeeperWiring&)>& keeper) {
   KeeperWiring wiring{-1, terminal_group(), {}};
-  sigset_t handled;
-  ::sigemptyset(&handled);
-  ::sigaddset(&handled, SIGCHLD);
-  for (const int signal : kPassedOn) ::sigaddset(&handled, signal);
+  const sigset_t handled = handled_signals();
   ::sigprocmask(SIG_BLOCK, &handled, &wiring.original_mask);
   ::signal(SIGCHLD, SIG_DFL);  // whoever ignores it cannot wait for children
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -91,9 +109,9 @@ int run_guarded(const std::function<int(const KeeperWiring&)>& keeper) {
   theirs.reset();
   const int status = watch(child, signals.get(), ours.get());
   if (WIFEXITED(status)) return WEXITSTATUS(status);
-  std::fprintf(stderr, "vmmcrun: its keeper was killed by signal %d; killing all ranks\n",
+  kill_and_reap_descendants(std::chrono::seconds(5));  // first: writing may block
+  std::fprintf(stderr, "vmmcrun: its keeper was killed by signal %d, and with it all ranks\n",
                WTERMSIG(status));
-  kill_and_reap_descendants(std::chrono::seconds(5));
   return kExitFailure;
 }
 

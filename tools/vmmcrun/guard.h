@@ -6,8 +6,9 @@
 //
 // Threads and processes
 //   The guard passes every signal that concerns the job on to the keeper through a socket, and ends
-//   with the keeper's exit code. The keeper is in a process group of its own, so a signal from the
-//   terminal reaches it only this way.
+//   with the keeper's exit code. A signal that vmmcrun was started with ignored (nohup) stays
+//   ignored. The keeper is in a process group of its own, so a signal from the terminal reaches it
+//   only this way.
 // Invariants
 //   Both are child subreapers: every process that the job ever starts stays below the keeper, and
 //   if that dies, below the guard.
@@ -23,8 +24,6 @@
 #include <functional>
 
 namespace vmmc::run {
-
-inline constexpr int kExitFailure = 125;  // vmmcrun or nicsim failed, not a rank
 
 // From the guard to the keeper.
 struct GuardMessage {

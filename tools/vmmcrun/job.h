@@ -9,9 +9,6 @@
 
 namespace vmmc::run {
 
-inline constexpr int kExitNotExecutable = 126;
-inline constexpr int kExitNotFound = 127;
-
 // Runs the job; returns vmmcrun's exit code. To be called in a keeper, whose process must be a
 // child subreaper and have no other children. When it returns, no process below it is left.
 int run_job(const Options& options, const KeeperWiring& wiring);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tools/vmmcrun/job_under_test.h"
 
+#include <doctest/doctest.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
@@ -17,6 +18,7 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -48,7 +50,8 @@ std::string random_mark() {
     pointers.push_back(const_cast<char*>(argument.c_str()));
   }
   pointers.push_back(nullptr);
-  ::alarm(0);
+  // The test itself may have been started in the background, where these are ignored.
+  for (const int signal : {SIGINT, SIGQUIT, SIGHUP}) ::signal(signal, SIG_DFL);
   ::execv(pointers[0], pointers.data());
   ::_exit(99);
 }
@@ -75,12 +78,36 @@ std::string runfile(const std::string& name) {
   return std::string(directory) + "/" + workspace + "/" + path;
 }
 
+std::vector<std::string> script(std::vector<std::string> options, const std::string& text) {
+  options.insert(options.end(), {"/bin/sh", "-c", text});
+  return options;
+}
+
+JobResult run(std::vector<std::string> arguments, const JobUnderTest::Setting& setting) {
+  JobUnderTest job(std::move(arguments), setting);
+  JobResult result = job.finish();
+  CHECK(job.living().empty());  // at once, not after a while
+  return result;
+}
+
+std::multiset<std::string> lines(const std::string& text) {
+  std::multiset<std::string> all;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) all.insert(line);
+  return all;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != text.npos;
+}
+
 JobUnderTest::JobUnderTest(std::vector<std::string> arguments, const Setting& setting)
     : mark_(random_mark()) {
-  if (setting.fake_nicsim) {
+  if (!setting.fake.empty()) {
     arguments.insert(arguments.begin(), {"--nicsim", runfile("fake_nicsim")});
   }
   arguments.insert(arguments.begin(), runfile("vmmcrun"));
+  arguments.insert(arguments.begin(), setting.wrapper.begin(), setting.wrapper.end());
   Pipe output, error, input;
   int master = -1, slave = -1;
   if (setting.terminal && ::openpty(&master, &slave, nullptr, nullptr, nullptr) != 0) {
@@ -91,6 +118,7 @@ JobUnderTest::JobUnderTest(std::vector<std::string> arguments, const Setting& se
   if (process_ < 0) throw std::runtime_error("fork");
   if (process_ == 0) {
     ::putenv(mark_.data());
+    ::setenv("FAKE_NICSIM", setting.fake.c_str(), 1);
     for (const std::string& variable : setting.environment) {
       ::putenv(const_cast<char*>(variable.c_str()));
     }

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Runs the real vmmcrun as a child, with a fake nicsim, for its end-to-end tests.
+// Runs the real vmmcrun as a child, for its end-to-end tests, with the real nicsim unless a test
+// asks for a fake one that misbehaves.
 //
 // Threads and processes
 //   Reaps its child. Every process of the job carries a random mark in its environment, by which it
@@ -10,6 +11,7 @@
 
 #include <sys/types.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,9 +30,10 @@ class JobUnderTest {
   struct Setting {
     std::vector<std::string> environment{};  // "NAME=value"
     std::string input{};                     // standard input, unless there is a terminal
-    bool terminal = false;    // standard input, output and error are a terminal of its own, whose
-                              // session vmmcrun leads
-    bool fake_nicsim = true;  // --nicsim is given
+    std::string fake{};                      // fake_nicsim behaves this way; empty: the real nicsim
+    std::vector<std::string> wrapper{};      // a command that gets vmmcrun's as its last arguments
+    bool terminal = false;  // standard input, output and error are a terminal of its own, whose
+                            // session vmmcrun (or the wrapper) leads
   };
 
   // vmmcrun ARGUMENTS...
@@ -73,5 +76,19 @@ class JobUnderTest {
 
 // Where Bazel has put a file of this package.
 std::string runfile(const std::string& name);
+
+// OPTIONS... /bin/sh -c TEXT: every rank is a shell script.
+std::vector<std::string> script(std::vector<std::string> options, const std::string& text);
+
+// A script for ranks that say that they are there and wait.
+inline const std::string kWait = "echo up; while :; do sleep 0.05; done";
+
+// Runs a job to its end, at which no process of it may be left.
+JobResult run(std::vector<std::string> arguments,
+              const JobUnderTest::Setting& setting = JobUnderTest::Setting());
+
+std::multiset<std::string> lines(const std::string& text);
+
+bool contains(const std::string& text, const std::string& part);
 
 }  // namespace vmmc::run

@@ -7,6 +7,7 @@
 
 #include <cstdio>
 
+#include "tools/vmmcrun/exit_code.h"
 #include "tools/vmmcrun/guard.h"
 #include "tools/vmmcrun/job.h"
 #include "tools/vmmcrun/options.h"

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "nicsim/wire/version.h"
+#include "tools/vmmcrun/exit_code.h"
 
 namespace vmmc::run {
 namespace {

@@ -11,8 +11,6 @@
 
 namespace vmmc::run {
 
-inline constexpr int kExitUsage = 2;  // the command line is wrong
-
 struct Options {
   std::uint32_t processes = 0;   // > 0
   std::uint32_t nodes = 4;       // > 0

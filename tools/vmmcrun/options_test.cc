@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "nicsim/wire/version.h"
+#include "tools/vmmcrun/exit_code.h"
 
 namespace vmmc::run {
 namespace {

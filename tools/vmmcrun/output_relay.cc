@@ -4,12 +4,13 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <unistd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <string_view>
+#include <string>
 
 namespace vmmc::run {
 namespace {
@@ -17,7 +18,24 @@ namespace {
 constexpr std::size_t kQueueLimit = 256 * 1024;  // bytes; above it the ranks wait
 constexpr std::size_t kReadBytes = 64 * 1024;
 
+// O_NONBLOCK on the descriptor itself would change the open file of whoever started us. Only a pipe
+// or a terminal needs this: a file does not block, and a socket is told so at each write.
+platform::FileDescriptor open_nonblocking(int target) {
+  struct stat status {};
+  if (::fstat(target, &status) != 0) return {};
+  if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode)) return {};
+  const std::string path = "/proc/self/fd/" + std::to_string(target);
+  const int flags = O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  return platform::FileDescriptor(::open(path.c_str(), flags));
+}
+
 }  // namespace
+
+OutputRelay::OutputRelay() {
+  for (const int target : {STDOUT_FILENO, STDERR_FILENO}) {
+    nonblocking_[target] = open_nonblocking(target);
+  }
+}
 
 platform::Result<platform::FileDescriptor> OutputRelay::add_stream(std::string label, int target) {
   int ends[2];
@@ -91,13 +109,21 @@ void OutputRelay::end(Stream& stream) {
   push(stream.target, stream.prefixer.finish());
 }
 
-// A pipe that poll(2) calls writable takes PIPE_BUF bytes without blocking. (O_NONBLOCK is no
-// choice: it would change the shared open file of whoever started us.)
+// Where a second opening was refused (a terminal that belongs to another user), pieces of PIPE_BUF
+// bytes do the best that can be done: what poll(2) calls writable takes one at once, unless somebody
+// else fills it just now.
+ssize_t OutputRelay::write_some(int target, std::string_view text) const {
+  const std::string_view piece = text.substr(0, PIPE_BUF);
+  const ssize_t sent = ::send(target, piece.data(), piece.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent >= 0 || errno != ENOTSOCK) return sent;
+  const int own = nonblocking_[target].get();
+  return ::write(own >= 0 ? own : target, piece.data(), piece.size());
+}
+
 void OutputRelay::write_once() {
   Piece& piece = queue_.front();
-  const std::string_view rest = std::string_view(piece.text).substr(piece.written);
   const ssize_t count =
-      ::write(piece.target, rest.data(), std::min<std::size_t>(rest.size(), PIPE_BUF));
+      write_some(piece.target, std::string_view(piece.text).substr(piece.written));
   if (count < 0) {
     if (errno != EINTR && errno != EAGAIN) give_up(piece.target);
     return;

@@ -6,8 +6,9 @@
 //
 // Threads and processes
 //   One thread, a poll loop: add_to_poll(), poll(2), handle(). Nothing here blocks, even if nobody
-//   reads our output: it is written in pieces that a writable pipe takes at once, and the ranks'
-//   pipes are not read meanwhile, so that the ranks wait in write(2) as they would without vmmcrun.
+//   reads our output, and even if the ranks fill the same pipe between poll(2) and our write(2):
+//   whoever is blocked here does not see the guard die. While our output waits, the ranks' pipes
+//   are not read, so that the ranks wait in write(2) as they would without vmmcrun.
 // Invariants
 //   Everything goes through one queue in whole lines, so no line is torn, even if standard output
 //   and error are the same file.
@@ -16,12 +17,15 @@
 #pragma once
 
 #include <poll.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <deque>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "platform/file_descriptor.h"
@@ -32,8 +36,10 @@ namespace vmmc::run {
 
 class OutputRelay {
  public:
-  // A new stream; returns the end that a child writes to. Its lines go to `target` (a descriptor
-  // that stays open) with `label` before each.
+  OutputRelay();
+
+  // A new stream; returns the end that a child writes to. Its lines go to `target` (standard output
+  // or error) with `label` before each.
   platform::Result<platform::FileDescriptor> add_stream(std::string label, int target);
 
   // Prints a line of vmmcrun's own on standard error.
@@ -65,6 +71,7 @@ class OutputRelay {
   };
 
   void push(int target, std::string text);
+  ssize_t write_some(int target, std::string_view text) const;
   bool read_once(Stream& stream);
   void end(Stream& stream);
   void write_once();
@@ -72,6 +79,8 @@ class OutputRelay {
 
   static constexpr std::size_t kNotPolled = static_cast<std::size_t>(-1);
 
+  // Standard output and error, opened a second time so as not to block; empty if that cannot be.
+  platform::FileDescriptor nonblocking_[STDERR_FILENO + 1];
   std::vector<std::unique_ptr<Stream>> streams_;
   std::deque<Piece> queue_;
   std::size_t queued_bytes_ = 0;

@@ -6,8 +6,7 @@
 //   for (unsigned n = 1;; ++n) {
 //     FailingSystemCalls faults(n, ENOMEM);
 //     ...                                  // must neither crash nor leak, whichever call fails
-//     if (faults.failed_call() == nullptr) break;  // fewer than n calls were made: all have had
-//     their turn
+//     if (faults.failed_call() == nullptr) break;  // fewer than n calls: all have had their turn
 //   }
 //
 // Counts only the calls made through platform::system_calls(), all together, from construction on.
@@ -21,9 +20,10 @@ namespace vmmc::tests {
 
 class FailingSystemCalls {
  public:
-  FailingSystemCalls();  // counts, nothing fails
-  FailingSystemCalls(unsigned n,
-                     int error);  // the n-th call (from 1) fails with this errno; the others work
+  // Counts, nothing fails.
+  FailingSystemCalls();
+  // The n-th call (from 1) fails with this errno; the others work.
+  FailingSystemCalls(unsigned n, int error);
   ~FailingSystemCalls();
   FailingSystemCalls(const FailingSystemCalls&) = delete;
   FailingSystemCalls& operator=(const FailingSystemCalls&) = delete;

@@ -18,9 +18,6 @@
 namespace vmmc::internal {
 namespace {
 
-// ------------------------------------------------------------------------------------ what is
-// guarded
-
 // Odd while pages are guarded; the futex that waiting threads sleep on. The bounds change only
 // while it is even.
 std::atomic<std::uint32_t> sequence{0};
@@ -47,14 +44,11 @@ void wake_all() {
 bool can_be_written(std::uintptr_t address) {
   static std::uint32_t nobody_sleeps_here = 0;
   const std::uintptr_t word = address & ~std::uintptr_t{3};
-  constexpr int kUnlikely =
-      0x5a5;  // a word that holds this value wakes one sleeper of it early, which is harmless
+  // A word that holds this value wakes one of its sleepers early, which is harmless.
+  constexpr int kUnlikely = 0x5a5;
   return ::syscall(SYS_futex, &nobody_sleeps_here, FUTEX_WAKE_OP_PRIVATE, 0, nullptr, word,
                    FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, kUnlikely)) >= 0;
 }
-
-// ---------------------------------------------------------------------------------------- the
-// handler
 
 std::uintptr_t program_counter(void* context) {
   const auto& machine = static_cast<ucontext_t*>(context)->uc_mcontext;

@@ -17,9 +17,9 @@
 //   meanwhile, the fault is the program's own.
 //
 // Threads and processes
-//   GuardedPages: one at a time in a process (page_adoption has the lock). The handler runs in any
-//   thread and is async-signal-safe. A thread that has blocked SIGSEGV and stores to guarded pages
-//   is killed by the kernel.
+//   install_fault_guard() and GuardedPages: one thread at a time (page_adoption has the lock). The
+//   handler runs in any thread and is async-signal-safe. A thread that has blocked SIGSEGV and
+//   stores to guarded pages is killed by the kernel, and the process with it.
 //
 // What a crash at any instruction leaves behind: nothing.
 #pragma once

@@ -10,13 +10,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cinttypes>
 #include <cstdio>
 #include <optional>
 
 #include "platform/file_descriptor.h"
 #include "platform/system_calls.h"
-#include "vmmc/internal/memory/thread_memory.h"
 
 namespace vmmc::internal {
 namespace {
@@ -177,17 +177,6 @@ MemoryAnswer MemoryMap::check(PageRange range, std::span<const ThreadMemory> exc
     if (memory.range.overlaps(range)) return {memory.kind, common_part(memory.range, range)};
   }
   return {};
-}
-
-platform::Result<MemoryAnswer> check_memory(std::span<const PageRange> ranges) {
-  const auto map = MemoryMap::read();
-  if (!map.ok()) return map.error();
-  const std::vector<ThreadMemory> threads = find_thread_memory(map.value());
-  for (const PageRange& range : ranges) {
-    const MemoryAnswer answer = map.value().check(range, threads);
-    if (answer.refusal != MemoryRefusal::kNone) return answer;
-  }
-  return MemoryAnswer{};
 }
 
 }  // namespace vmmc::internal

@@ -2,13 +2,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // May these pages become shared pages in place? Answered from the kernel's list of mappings
-// (/proc/self/maps), from what the C library tells about the threads' stacks, and with a reason
-// when the answer is no.
+// (/proc/self/maps), and with a reason when the answer is no.
 //
 // Threads and processes
-//   Any thread. The answer is a snapshot: a program that maps, unmaps or protects the very memory
-//   that it exports at that moment makes it wrong; the adoption then fails by an error of a system
-//   call.
+//   Any thread. A map is a snapshot.
 //
 // What a crash at any instruction leaves behind: nothing.
 #pragma once
@@ -80,8 +77,5 @@ class MemoryMap {
  private:
   std::vector<MemoryRegion> regions_;  // sorted by address, disjoint
 };
-
-// Reads the map once and answers for all `ranges`: the first refusal, or kNone.
-platform::Result<MemoryAnswer> check_memory(std::span<const PageRange> ranges);
 
 }  // namespace vmmc::internal

@@ -30,22 +30,19 @@ void SegmentRuns::erase(PageRange range) {
 }
 
 void SegmentRuns::add_user(PageRange range) {
-  split(range.begin);
-  split(range.end);
-  for (Place run = runs_.lower_bound(range.begin); run != runs_.end() && run->first < range.end;
-       ++run) {
-    ++run->second.users;
-  }
-  join(range);
+  change_users(range, [](std::uint32_t users) { return users + 1; });
 }
 
 void SegmentRuns::remove_user(PageRange range) {
+  change_users(range, [](std::uint32_t users) { return users > 0 ? users - 1 : 0; });
+}
+
+void SegmentRuns::change_users(PageRange range, std::uint32_t (*changed)(std::uint32_t)) {
   split(range.begin);
   split(range.end);
-  for (Place run = runs_.lower_bound(range.begin); run != runs_.end() && run->first < range.end;
-       ++run) {
-    if (run->second.users > 0) --run->second.users;
-  }
+  const Place end = runs_.lower_bound(range.end);
+  for (Place run = runs_.lower_bound(range.begin); run != end; ++run)
+    run->second.users = changed(run->second.users);
   join(range);
 }
 

@@ -28,6 +28,7 @@ struct SegmentRun {
 
 class SegmentRuns {
  public:
+  // REQUIRES: no page of it is in a run.
   void insert(const SegmentRun& run);
 
   // Forgets the pages of `range`.
@@ -57,6 +58,7 @@ class SegmentRuns {
  private:
   using Place = std::map<std::uintptr_t, SegmentRun>::iterator;
 
+  void change_users(PageRange range, std::uint32_t (*changed)(std::uint32_t));
   // Makes `address` a border between runs, if it is inside one.
   void split(std::uintptr_t address);
   // Joins runs around and in `range` that need not be apart.

@@ -3,13 +3,14 @@
 
 #include "vmmc/internal/memory/shared_segments.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
 #include <system_error>
 #include <utility>
 
-#include "vmmc/internal/memory/memory_map.h"
+#include "vmmc/internal/memory/memory_check.h"
 #include "vmmc/vmmc.h"
 
 namespace vmmc::internal {
@@ -45,9 +46,16 @@ SegmentVerdict cannot_adopt(PageRange range, const platform::SystemError& error)
   return failure(what, error);
 }
 
-bool overflows(std::uintptr_t address, std::size_t length) {
-  constexpr std::uintptr_t kHighest = PTRDIFF_MAX - wire::kPageSize;
-  return address > kHighest || length > kHighest - address;
+// Addresses above belong to the kernel; below, whole pages can be counted without an overflow.
+constexpr std::uintptr_t kHighest = PTRDIFF_MAX - wire::kPageSize;
+
+SegmentVerdict check_span(std::uintptr_t address, std::size_t length) {
+  if (length == 0) return {VMMC_ERR_ZERO_LENGTH, "the length is zero"};
+  if (length > UINTPTR_MAX - address)
+    return {VMMC_ERR_LENGTH_OVERFLOW, "the length goes past the end of the address space"};
+  if (address > kHighest || length > kHighest - address)
+    return {VMMC_ERR_BAD_MEMORY, "no program can have memory there"};
+  return {};
 }
 
 }  // namespace
@@ -71,12 +79,9 @@ SegmentVerdict SharedSegments::create_segment(std::size_t bytes, platform::FileD
   return {};
 }
 
-// ------------------------------------------------------------------------------------ allocated
-// memory
-
 SharedSegments::Allocation SharedSegments::allocate(std::size_t bytes) {
   if (bytes == 0) return {{VMMC_ERR_ZERO_LENGTH, "zero bytes were asked for"}, nullptr};
-  if (overflows(0, bytes))
+  if (bytes > kHighest)
     return {{VMMC_ERR_LENGTH_OVERFLOW, "more bytes were asked for than there are addresses"},
             nullptr};
   const std::size_t whole = round_up_to_page(bytes);
@@ -90,51 +95,37 @@ SharedSegments::Allocation SharedSegments::allocate(std::size_t bytes) {
     registrar_.release_segment(id);
     return {no_memory_for(whole, mapping.error()), nullptr};
   }
-  void* address = mapping.value().data();
   Segment& segment = state().segments[id];
-  segment.home = pages_around(reinterpret_cast<std::uintptr_t>(address), whole);
   segment.mapping = std::move(mapping.value());
-  segment.allocated = true;
-  state().runs.insert({segment.home, id, 0, 0});
+  state().runs.insert({segment.allocated_range(), id, 0, 0});
   publish();
-  return {{}, address};
+  return {{}, segment.mapping.data()};
 }
 
 SegmentVerdict SharedSegments::free(void* memory) {
   const std::lock_guard lock(mutex_);
   auto& segments = state().segments;
-  auto found = segments.begin();
-  const auto address = reinterpret_cast<std::uintptr_t>(memory);
-  while (found != segments.end() &&
-         !(found->second.allocated && found->second.home.begin == address))
-    ++found;
+  const auto found = std::find_if(segments.begin(), segments.end(), [memory](const auto& entry) {
+    return entry.second.allocated() && entry.second.mapping.data() == memory;
+  });
   if (found == segments.end())
     return {VMMC_ERR_NOT_ALLOCATED, "vmmc_alloc did not return this address"};
-  const PageRange home = found->second.home;
-  if (state().runs.has_users(home))
+  const PageRange range = found->second.allocated_range();
+  if (state().runs.has_users(range))
     return {VMMC_ERR_IN_USE, "the memory, or a part of it, is exported"};
-  state().runs.erase(home);
+  state().runs.erase(range);
   publish();
+  registrar_.settle_transfers();
   registrar_.release_segment(found->first);
   segments.erase(found);
   return {};
 }
 
-// -------------------------------------------------------------------------------------- adopted
-// memory
-
 SharedSegments::Cover SharedSegments::cover(const void* address, std::size_t length) {
   Cover result;
   const auto start = reinterpret_cast<std::uintptr_t>(address);
-  if (length == 0) {
-    result.verdict = {VMMC_ERR_ZERO_LENGTH, "the length is zero"};
-    return result;
-  }
-  if (overflows(start, length)) {
-    result.verdict = {VMMC_ERR_LENGTH_OVERFLOW,
-                      "the length goes past the end of the address space"};
-    return result;
-  }
+  result.verdict = check_span(start, length);
+  if (!result.verdict.ok()) return result;
   const PageRange range = pages_around(start, length);
   const std::lock_guard lock(mutex_);
   SegmentRuns& runs = state().runs;
@@ -146,13 +137,14 @@ SharedSegments::Cover SharedSegments::cover(const void* address, std::size_t len
                                                std::to_string(wire::kMaxExtents) + " is the most"};
     return result;
   }
-  if (!gaps.empty()) result.verdict = adopt_gaps(gaps);
-  if (result.verdict.ok()) {
-    runs.add_user(range);
-    result.page_offset = static_cast<std::uint32_t>(start - range.begin);
-    result.extents = runs.extents(range);
+  if (!gaps.empty()) {
+    result.verdict = adopt_gaps(gaps);
+    publish();
+    if (!result.verdict.ok()) return result;
   }
-  publish();
+  runs.add_user(range);
+  result.page_offset = static_cast<std::uint32_t>(start - range.begin);
+  result.extents = runs.extents(range);
   return result;
 }
 
@@ -190,9 +182,7 @@ SegmentVerdict SharedSegments::fill_fresh(const std::vector<PageRange>& gaps,
 }
 
 void SharedSegments::keep(const FreshSegment& fresh) {
-  Segment& segment = state().segments[fresh.id];
-  segment.home = fresh.range;
-  segment.pages_in_use = fresh.range.pages();
+  state().segments[fresh.id].adopted_pages = fresh.range.pages();
   state().runs.insert({fresh.range, fresh.id, 0, 0});
 }
 
@@ -211,41 +201,48 @@ void SharedSegments::release(const void* address, std::size_t length) {
   const std::lock_guard lock(mutex_);
   state().runs.remove_user(range);
   give_back_unused();
-  publish();
 }
 
+// A send that found such a page in a segment must be over before the page leaves the segment, as it
+// would miss what the program stores afterwards. So the pages are hidden from new sends first.
 void SharedSegments::give_back_unused() {
+  State& now = state();
   std::vector<SegmentRun> unused;
-  for (const auto& [begin, run] : state().runs.all()) {
-    if (run.users == 0 && !state().segments[run.segment].allocated) unused.push_back(run);
+  for (const auto& [begin, run] : now.runs.all()) {
+    if (run.users == 0 && !now.segments[run.segment].allocated()) unused.push_back(run);
   }
+  if (unused.empty()) return;
+  for (const SegmentRun& run : unused) now.runs.erase(run.range);
+  publish();
+  registrar_.settle_transfers();
   for (const SegmentRun& run : unused) {
-    if (give_back_pages(run.range)) continue;
-    state().runs.erase(run.range);
-    Segment& segment = state().segments[run.segment];
-    segment.pages_in_use -= run.range.pages();
-    if (segment.pages_in_use > 0) continue;
+    if (give_back_pages(run.range)) {
+      now.runs.insert(run);  // for a later try
+      continue;
+    }
+    Segment& segment = now.segments[run.segment];
+    segment.adopted_pages -= run.range.pages();
+    if (segment.adopted_pages > 0) continue;
     registrar_.release_segment(run.segment);
-    state().segments.erase(run.segment);
+    now.segments.erase(run.segment);
   }
+  publish();
 }
 
 void SharedSegments::release_all() {
   const std::lock_guard lock(mutex_);
   if (state_ == nullptr) return;
   index_.clear();
-  for (const auto& [begin, run] : state().runs.all()) {
+  registrar_.settle_transfers();
+  for (const auto& [begin, run] : state_->runs.all()) {
     // Pages for which there is no memory stay as they are: shared with nobody once nicsim has let
     // go of them.
-    if (!state().segments[run.segment].allocated) give_back_pages(run.range);
+    if (!state_->segments[run.segment].allocated()) give_back_pages(run.range);
   }
-  for (const auto& [id, segment] : state().segments) registrar_.release_segment(id);
+  for (const auto& [id, segment] : state_->segments) registrar_.release_segment(id);
   inherited_ = state_->inherited;
   state_.reset();
 }
-
-// ------------------------------------------------------------------------------------------------
-// fork
 
 void SharedSegments::before_fork() {
   mutex_.lock();

@@ -48,6 +48,9 @@ struct SegmentRegistrar {
   // `fd` is a sealed memfd of `bytes`; it is closed by the caller afterwards.
   virtual int register_segment(int fd, std::size_t bytes, std::uint32_t* id) = 0;
   virtual void release_segment(std::uint32_t id) = 0;
+  // Returns when no transfer is under way any more whose source was found (SharedSegments::find)
+  // before the call, or nicsim is gone.
+  virtual void settle_transfers() = 0;
 };
 
 // VMMC_OK, or another status with a part of a sentence (no capital, no full stop) that says why.
@@ -72,13 +75,13 @@ class SharedSegments {
   };
   Allocation allocate(std::size_t bytes);
 
-  // Errors: NOT_ALLOCATED (not what allocate() returned), IN_USE (an export covers a part).
-  // REQUIRES: no send from this memory is pending.
+  // Waits for the transfers from this memory. Errors: NOT_ALLOCATED (not what allocate() returned),
+  // IN_USE (an export covers a part).
   SegmentVerdict free(void* memory);
 
   // Makes `length` bytes from `address` part of segments, for one export; release() with the same
   // numbers ends it. Errors: ZERO_LENGTH, LENGTH_OVERFLOW, BAD_MEMORY (also: in more than
-  // wire::kMaxExtents pieces), OUT_OF_MEMORY, SYSTEM, the registrar's.
+  // wire::kMaxExtents pieces of segments), OUT_OF_MEMORY, SYSTEM, the registrar's.
   struct Cover {
     SegmentVerdict verdict;
     std::uint32_t page_offset = 0;  // of the first byte in the first page
@@ -87,7 +90,8 @@ class SharedSegments {
   Cover cover(const void* address, std::size_t length);
 
   // Ends what cover() began. Adopted pages that no export covers any more become private again,
-  // content kept. REQUIRES: nicsim neither writes there nor reads there any more.
+  // content kept; transfers from there are waited for. REQUIRES: nicsim does not write there any
+  // more for the export that ends.
   void release(const void* address, std::size_t length);
 
   // Where nicsim finds these bytes, if they lie within one segment. May miss while another thread
@@ -108,10 +112,13 @@ class SharedSegments {
 
  private:
   struct Segment {
-    PageRange home;                   // where all of it was mapped at first
-    std::size_t pages_in_use = 0;     // of an adopted one: still mapped there
     platform::SharedMapping mapping;  // of an allocated one
-    bool allocated = false;
+    std::size_t adopted_pages = 0;    // of an adopted one: pages of the program that are in it
+
+    bool allocated() const { return mapping.size() > 0; }
+    PageRange allocated_range() const {
+      return pages_around(reinterpret_cast<std::uintptr_t>(mapping.data()), mapping.size());
+    }
   };
   struct State {
     SegmentRuns runs;

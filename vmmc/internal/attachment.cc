@@ -1,0 +1,132 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "vmmc/internal/attachment.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+
+#include "vmmc/internal/error.h"
+
+namespace vmmc::internal {
+namespace {
+
+int strategy_from_environment(vmmc_wait_strategy* strategy) {
+  const char* name = std::getenv("VMMC_WAIT");
+  if (name == nullptr || *name == '\0') return VMMC_OK;
+  const int number = vmmc_wait_strategy_from_name(name);
+  if (number < 0) {
+    return fail(VMMC_ERR_INVALID_ARGUMENT, "$VMMC_WAIT is \"%s\", no wait strategy", name);
+  }
+  *strategy = static_cast<vmmc_wait_strategy>(number);
+  return VMMC_OK;
+}
+
+}  // namespace
+
+Attachment::Attachment(Meeting meeting, platform::SharedMapping channel)
+    : self_{meeting.reply.node, meeting.reply.process},
+      nodes_(meeting.reply.nodes),
+      channel_mapping_(std::move(channel)),
+      doorbell_(std::move(meeting.doorbell)),
+      waiter_(this->channel()),
+      connection_(std::move(meeting.socket)),
+      queue_(this->channel(), waiter_, doorbell_.get(), strategy_),
+      nicsim_segments_(connection_, queue_),
+      segments_(nicsim_segments_),
+      exports_(connection_, segments_, nodes_),
+      imports_(connection_, space_, queue_),
+      deliberate_update_(this->channel(), waiter_, space_, segments_, queue_,
+                         meeting.reply.can_read_memory != 0) {}
+
+int Attachment::attach(const vmmc_init_options& options, std::unique_ptr<Attachment>& attachment) {
+  vmmc_wait_strategy strategy = VMMC_WAIT_ADAPTIVE;
+  if (const int status = strategy_from_environment(&strategy); status != VMMC_OK) return status;
+  Meeting meeting;
+  if (const int status = meet_nicsim(options, meeting); status != VMMC_OK) return status;
+  auto channel = platform::SharedMapping::map(meeting.channel.get(), wire::kChannelBytes);
+  if (!channel.ok()) return fail_system("cannot map the channel", channel.error());
+  if (::madvise(channel.value().data(), wire::kChannelBytes, MADV_DONTFORK) != 0) {
+    return fail_system("cannot keep the channel to ourselves",
+                       platform::last_system_error("madvise"));
+  }
+  const std::uint64_t space_bytes = meeting.reply.destination_space_bytes;
+  std::unique_ptr<Attachment> made(new Attachment(std::move(meeting), std::move(channel.value())));
+  made->strategy_ = strategy;
+  if (auto space = made->space_.reserve(space_bytes); !space.ok()) {
+    return fail_system("cannot reserve the destination space", space.error());
+  }
+  Waiter& waiter = made->waiter_;
+  if (const auto error = made->connection_.start([&waiter] { waiter.announce_end(); })) {
+    return fail_system("cannot start the control thread", *error);
+  }
+  attachment = std::move(made);
+  return VMMC_OK;
+}
+
+int Attachment::detach() {
+  int status = deliberate_update_.fence();
+  exports_.remove_all();
+  segments_.release_all();
+  if (waiter_.nicsim_gone()) {
+    status = fail(VMMC_ERR_NICSIM_GONE, "%s", status_sentence(VMMC_ERR_NICSIM_GONE));
+  }
+  return status;
+}
+
+int Attachment::allocate(std::size_t length, void** memory) {
+  const SharedSegments::Allocation allocation = segments_.allocate(length);
+  if (!allocation.verdict.ok()) {
+    return fail(allocation.verdict.status, "%zu bytes cannot be allocated: %s", length,
+                allocation.verdict.detail.c_str());
+  }
+  *memory = allocation.memory;
+  return VMMC_OK;
+}
+
+int Attachment::free(void* memory) {
+  const SegmentVerdict verdict = segments_.free(memory);
+  if (verdict.ok()) return VMMC_OK;
+  return fail(verdict.status, "%p cannot be freed: %s", memory, verdict.detail.c_str());
+}
+
+void Attachment::read_counters(vmmc_counters& counters) const {
+  const wire::ChannelCounters& counted = channel().counters;
+  const auto read = [](const std::atomic<std::uint64_t>& counter) {
+    return counter.load(std::memory_order_relaxed);
+  };
+  counters.transfers_sent = read(counted.transfers_sent);
+  counters.bytes_sent = read(counted.bytes_sent);
+  counters.packets_sent = read(counted.packets_sent);
+  counters.transfers_refused = read(counted.transfers_refused);
+  counters.transfers_received = read(counted.transfers_received);
+  counters.bytes_received = read(counted.bytes_received);
+  counters.inline_transfers = read(counted.inline_transfers);
+  counters.staged_transfers = read(counted.staged_transfers);
+  counters.segment_transfers = read(counted.segment_transfers);
+  counters.memory_transfers = read(counted.memory_transfers);
+  counters.wakeups = read(counted.wakeups);
+  counters.doorbells = queue_.doorbells();
+  counters.queue_full_waits = queue_.full_waits();
+  counters.nic_executor_sends = queue_.posted();
+  counters.host_executor_sends = 0;
+}
+
+void Attachment::before_fork() {
+  exports_.before_fork();
+  segments_.before_fork();
+}
+
+void Attachment::after_fork_in_parent() {
+  segments_.after_fork_in_parent();
+  exports_.after_fork();
+}
+
+void Attachment::abandon_in_child() {
+  segments_.make_private_after_fork();
+  connection_.abandon();
+  doorbell_.reset();
+}
+
+}  // namespace vmmc::internal

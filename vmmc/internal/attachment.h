@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// One attachment to nicsim: everything that a process has from vmmc_init to vmmc_finalize. Wires
+// the parts together and holds no rules of its own.
+//
+// Threads and processes
+//   Made and detached by one thread; in between any thread uses any part, each by its own rules.
+//   The memory shared with nicsim is not inherited by forked children.
+//
+// What a crash at any instruction leaves behind: nothing; nicsim sees the hang-up.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "nicsim/wire/channel.h"
+#include "platform/shared_memory.h"
+#include "vmmc/internal/control_connection.h"
+#include "vmmc/internal/deliberate_update.h"
+#include "vmmc/internal/destination_space.h"
+#include "vmmc/internal/exports.h"
+#include "vmmc/internal/imports.h"
+#include "vmmc/internal/meeting.h"
+#include "vmmc/internal/memory/shared_segments.h"
+#include "vmmc/internal/nicsim_segments.h"
+#include "vmmc/internal/send_queue.h"
+#include "vmmc/internal/waiter.h"
+#include "vmmc/vmmc.h"
+
+namespace vmmc::internal {
+
+class Attachment {
+ public:
+  // As vmmc_init.
+  static int attach(const vmmc_init_options& options, std::unique_ptr<Attachment>& attachment);
+
+  // Delivers what was sent and gives everything back. The first failure, as vmmc_finalize.
+  int detach();
+
+  vmmc_identity self() const { return self_; }
+  std::uint32_t nodes() const { return nodes_; }
+  Waiter& waiter() { return waiter_; }
+  Exports& exports() { return exports_; }
+  Imports& imports() { return imports_; }
+  DeliberateUpdate& deliberate_update() { return deliberate_update_; }
+
+  int allocate(std::size_t length, void** memory);
+  int free(void* memory);
+  void read_counters(vmmc_counters& counters) const;
+  void set_wait_strategy(vmmc_wait_strategy strategy) {
+    strategy_.store(strategy, std::memory_order_relaxed);
+  }
+
+  void before_fork();
+  void after_fork_in_parent();
+  // Gives the child private memory and closes its descriptors. The object is not used any more, and
+  // never destroyed: its end would undo what the parent still has.
+  void abandon_in_child();
+
+ private:
+  Attachment(Meeting meeting, platform::SharedMapping channel);
+
+  wire::Channel& channel() const {
+    return *reinterpret_cast<wire::Channel*>(channel_mapping_.data());
+  }
+
+  const vmmc_identity self_;
+  const std::uint32_t nodes_;
+  platform::SharedMapping channel_mapping_;
+  platform::FileDescriptor doorbell_;
+  std::atomic<vmmc_wait_strategy> strategy_{VMMC_WAIT_ADAPTIVE};
+  Waiter waiter_;
+  DestinationSpace space_;
+  ControlConnection connection_;  // its thread uses waiter_
+  SendQueue queue_;
+  NicsimSegments nicsim_segments_;
+  SharedSegments segments_;
+  Exports exports_;
+  Imports imports_;
+  DeliberateUpdate deliberate_update_;
+};
+
+}  // namespace vmmc::internal

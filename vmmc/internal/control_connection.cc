@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "vmmc/internal/control_connection.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <system_error>
+
+#include "platform/unix_socket.h"
+#include "vmmc/internal/error.h"
+
+namespace vmmc::internal {
+namespace {
+
+// From construction to destruction the calling thread, and threads that it starts, take no signals.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+}  // namespace
+
+ControlConnection::~ControlConnection() {
+  if (socket_.valid()) ::shutdown(socket_.get(), SHUT_RDWR);  // ends the receiver's wait
+  if (receiver_.joinable()) receiver_.join();
+}
+
+std::optional<platform::SystemError> ControlConnection::start(std::function<void()> on_end) {
+  on_end_ = std::move(on_end);
+  const SignalsBlocked blocked;
+  try {
+    receiver_ = std::thread([this] { receive_replies(); });
+  } catch (const std::system_error& error) {
+    return platform::SystemError{"pthread_create", error.code().value()};
+  }
+  ::pthread_setname_np(receiver_.native_handle(), "vmmc-control");
+  return std::nullopt;
+}
+
+int ControlConnection::post_message(wire::MessageType type, wire::MessageHeader& header,
+                                    std::span<const std::byte> message, int descriptor,
+                                    std::uint32_t* number) {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return VMMC_ERR_NICSIM_GONE;
+  while (next_number_ == 0 || awaited_.contains(next_number_)) ++next_number_;
+  *number = next_number_++;
+  header = {wire::kMagic, wire::kVersion, type, *number, wire::Status::kOk};
+  const std::span<const int> descriptors(&descriptor, descriptor >= 0 ? 1 : 0);
+  const auto sent = platform::send_message(socket_.get(), message, descriptors);
+  if (sent.ok()) {
+    awaited_.emplace(*number, std::nullopt);
+    return VMMC_OK;
+  }
+  const int error = sent.error().number;
+  if (error == EPIPE || error == ECONNRESET) return VMMC_ERR_NICSIM_GONE;
+  return fail_system("cannot ask nicsim", sent.error());
+}
+
+int ControlConnection::wait(std::uint32_t number, const Deadline& deadline, Reply* reply) {
+  std::unique_lock lock(mutex_);
+  const auto awaited = awaited_.find(number);
+  const auto settled = [&] { return awaited->second.has_value() || ended_; };
+  if (deadline.never()) {
+    changed_.wait(lock, settled);
+  } else {
+    const auto at = std::chrono::steady_clock::time_point(
+        std::chrono::nanoseconds(static_cast<std::int64_t>(deadline.at())));
+    if (!changed_.wait_until(lock, at, settled)) return VMMC_ERR_TIMEOUT;
+  }
+  const bool answered = awaited->second.has_value();
+  if (answered) *reply = *awaited->second;
+  awaited_.erase(awaited);
+  return answered ? VMMC_OK : VMMC_ERR_NICSIM_GONE;
+}
+
+void ControlConnection::receive_replies() {
+  while (receive_reply()) {
+  }
+  end();
+}
+
+bool ControlConnection::receive_reply() {
+  Reply reply;
+  const auto received = platform::receive_message(socket_.get(), reply.bytes_);
+  if (!received.ok()) return received.error().number == EINTR;
+  if (received.value().truncated || received.value().bytes < sizeof(wire::MessageHeader)) {
+    return false;
+  }
+  const std::uint32_t number = reply.as<wire::PlainReply>().header.request;
+  const std::lock_guard lock(mutex_);
+  const auto awaited = awaited_.find(number);
+  if (awaited != awaited_.end()) awaited->second = reply;
+  changed_.notify_all();
+  return true;
+}
+
+void ControlConnection::end() {
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    changed_.notify_all();
+  }
+  on_end_();
+}
+
+}  // namespace vmmc::internal

@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Deliberate update, the sender's side: check, choose how the source bytes travel, post, wait.
+//
+// How the source bytes travel
+//   up to 40 bytes          in the descriptor (inline)
+//   up to kStagedBytes      copied into the staging area: the source may be reused at once
+//   more, in a segment      in place: nicsim has it mapped
+//   more, anywhere else     read across by nicsim, or, if it may not, staged in pieces
+//
+// Threads and processes
+//   Any thread and signal handlers; no memory is allocated. The source is read before the send
+//   queue's lock is taken, so that a page fault holds nobody up.
+//
+// What a crash at any instruction leaves behind: see send_queue.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "nicsim/wire/channel.h"
+#include "vmmc/internal/destination_space.h"
+#include "vmmc/internal/memory/shared_segments.h"
+#include "vmmc/internal/send_queue.h"
+#include "vmmc/internal/waiter.h"
+#include "vmmc/vmmc.h"
+
+namespace vmmc::internal {
+
+class DeliberateUpdate {
+ public:
+  // `can_read_memory`: nicsim may read this process's memory across.
+  DeliberateUpdate(wire::Channel& channel, const Waiter& waiter, const DestinationSpace& space,
+                   const SharedSegments& segments, SendQueue& queue, bool can_read_memory)
+      : channel_(channel),
+        waiter_(waiter),
+        space_(space),
+        segments_(segments),
+        queue_(queue),
+        can_read_memory_(can_read_memory) {}
+
+  // As vmmc_send, vmmc_send_start, vmmc_send_test, vmmc_send_wait and vmmc_fence.
+  int send(const void* source, const void* proxy, std::size_t length);
+  int start(const void* source, const void* proxy, std::size_t length, vmmc_send_handle* handle);
+  int test(vmmc_send_handle handle);
+  int wait(vmmc_send_handle handle);
+  int fence();
+
+  // Measured in docs/decisions/0005-how-source-bytes-travel.md.
+  static constexpr std::size_t kStagedBytes = 16 * 1024;
+  // A piece of a long send that is staged: several fit the staging area, so that nicsim moves one
+  // while the next is copied.
+  static constexpr std::size_t kPieceBytes = 32 * 1024;
+  static_assert(kPieceBytes <= StagingArea::kLargestClaim);
+
+ private:
+  // A transfer that has been checked.
+  struct Transfer {
+    const std::byte* source;
+    std::size_t length;
+    std::uint32_t import_slot;
+    std::uint32_t import_generation;
+    std::uint64_t destination;  // bytes from the start of the destination space
+  };
+
+  int check(const void* source, const void* proxy, std::size_t length, Transfer& transfer) const;
+  int check_import(const Import& import) const;
+  int post_inline(const Transfer& transfer, std::uint64_t& ticket);
+  int post_staged(const Transfer& transfer, std::uint64_t& ticket);
+  int post_in_place(const Transfer& transfer, std::uint64_t& ticket);
+  int post_in_pieces(Transfer transfer, std::uint64_t& ticket);
+  int outcome_of(std::uint64_t ticket);
+  bool is_handle(vmmc_send_handle handle) const { return handle - 1 < queue_.posted(); }
+  int refused(int status) const;
+
+  wire::Channel& channel_;
+  const Waiter& waiter_;
+  const DestinationSpace& space_;
+  const SharedSegments& segments_;
+  SendQueue& queue_;
+  const bool can_read_memory_;
+};
+
+}  // namespace vmmc::internal

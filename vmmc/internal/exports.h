@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The buffers that this process exports.
+//
+// Threads and processes
+//   Any thread; one at a time but for the wait for nicsim's answer to an unexport, which takes as
+//   long as other processes' transfers do. before_fork() and after_fork() hold everybody up around
+//   a fork.
+//
+// Invariants
+//   A buffer's pages are shared (SharedSegments) from before nicsim knows the buffer until after it
+//   has forgotten it. After an error of add() nothing is exported, and the memory is as before.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+
+#include "vmmc/internal/control_connection.h"
+#include "vmmc/internal/memory/shared_segments.h"
+#include "vmmc/vmmc.h"
+
+namespace vmmc::internal {
+
+class Exports {
+ public:
+  Exports(ControlConnection& connection, SharedSegments& segments, std::uint32_t nodes)
+      : connection_(connection), segments_(segments), nodes_(nodes) {}
+
+  // As vmmc_export and vmmc_unexport.
+  int add(void* address, std::size_t length, std::uint32_t id, const vmmc_export_options& options);
+  int remove(std::uint32_t id);
+
+  // Takes all buffers back, also if nicsim has gone.
+  void remove_all();
+
+  void before_fork() { mutex_.lock(); }
+  void after_fork() { mutex_.unlock(); }
+
+ private:
+  struct Buffer {
+    std::uintptr_t address;
+    std::size_t length;
+    bool closing = false;  // an unexport is under way
+  };
+
+  int check(std::uintptr_t address, std::size_t length, std::uint32_t id) const;
+  int check_options(const vmmc_export_options& options) const;
+  int register_buffer(const SharedSegments::Cover& cover, std::size_t length, std::uint32_t id,
+                      const vmmc_export_options& options);
+
+  ControlConnection& connection_;
+  SharedSegments& segments_;
+  const std::uint32_t nodes_;
+  std::mutex mutex_;
+  std::map<std::uint32_t, Buffer> buffers_;  // by id
+};
+
+}  // namespace vmmc::internal

@@ -1,0 +1,113 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "vmmc/internal/memory/segment_index.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
+
+namespace vmmc::internal {
+namespace {
+
+constexpr std::uintptr_t kPage = wire::kPageSize;
+
+SegmentIndex::Entry entry(std::uintptr_t first_page, std::uintptr_t pages, std::uint32_t segment,
+                          std::uint64_t offset) {
+  return {{first_page * kPage, (first_page + pages) * kPage}, {segment, offset}};
+}
+
+TEST_CASE("an empty index finds nothing") {
+  const SegmentIndex index;
+  CHECK_FALSE(index.find(0, 1).has_value());
+  CHECK_FALSE(index.find(UINTPTR_MAX, 1).has_value());
+}
+
+TEST_CASE("bytes are found if all of them lie in one entry") {
+  SegmentIndex index;
+  index.publish(std::vector{entry(10, 2, 1, 0), entry(12, 1, 2, 5 * kPage), entry(20, 1, 3, 0)});
+  auto find = [&index](std::uintptr_t address, std::size_t length) {
+    return index.find(address, length);
+  };
+  REQUIRE(find(10 * kPage, 2 * kPage).has_value());
+  CHECK(find(10 * kPage, 2 * kPage)->segment == 1);
+  CHECK(find(10 * kPage, 2 * kPage)->offset == 0);
+  REQUIRE(find(12 * kPage + 7, 9).has_value());
+  CHECK(find(12 * kPage + 7, 9)->segment == 2);
+  CHECK(find(12 * kPage + 7, 9)->offset == 5 * kPage + 7);
+  CHECK(find(21 * kPage - 1, 1).has_value());
+  CHECK_FALSE(find(10 * kPage - 1, 1).has_value());
+  CHECK_FALSE(find(10 * kPage - 1, 8).has_value());
+  CHECK_FALSE(find(12 * kPage - 1, 2).has_value());  // two entries
+  CHECK_FALSE(find(13 * kPage, 1).has_value());
+  CHECK_FALSE(find(21 * kPage - 1, 2).has_value());
+  CHECK_FALSE(find(20 * kPage, SIZE_MAX).has_value());
+}
+
+TEST_CASE("publish replaces, clear empties, and both work again after the table has grown") {
+  SegmentIndex index;
+  std::vector<SegmentIndex::Entry> many;
+  for (std::uint32_t i = 0; i < 1000; ++i) many.push_back(entry(2 * i + 1, 1, i, i));
+  for (int round = 0; round < 2; ++round) {
+    index.publish(many);
+    for (std::uint32_t i = 0; i < 1000; ++i) {
+      REQUIRE(index.find((2 * i + 1) * kPage, kPage).has_value());
+      CHECK(index.find((2 * i + 1) * kPage, kPage)->segment == i);
+      CHECK_FALSE(index.find((2 * i + 2) * kPage, 1).has_value());
+    }
+    index.publish(std::vector{entry(5, 1, 77, 0)});
+    CHECK(index.find(5 * kPage, 1)->segment == 77);
+    CHECK_FALSE(index.find(3 * kPage, 1).has_value());
+    index.clear();
+    CHECK_FALSE(index.find(5 * kPage, 1).has_value());
+  }
+}
+
+// In generation g, each entry has its place, segment and offset from g, so that an answer made up
+// out of two generations, or out of two entries, shows.
+std::vector<SegmentIndex::Entry> generation(std::uint32_t g, std::size_t entries) {
+  std::vector<SegmentIndex::Entry> all;
+  for (std::uint32_t i = 0; i < entries; ++i)
+    all.push_back(entry(1 + 4 * i + g % 3, 2, g, (std::uint64_t{g} << 32) + i));
+  return all;
+}
+
+bool is_true_answer(const SegmentPosition& found, std::uintptr_t address) {
+  const std::uintptr_t moved = address / kPage - 1 - found.segment % 3;
+  const std::uint64_t start = (std::uint64_t{found.segment} << 32) + moved / 4;
+  return moved % 4 < 2 && found.offset == start + (address - (address / kPage - moved % 4) * kPage);
+}
+
+TEST_CASE("a reader never gets an answer made up out of two tables") {
+  const std::uint32_t seed = std::random_device()();
+  CAPTURE(seed);
+  MESSAGE("seed " << seed);
+  SegmentIndex index;
+  std::atomic<bool> done{false};
+  std::atomic<std::uint64_t> answers{0};
+  std::atomic<std::uint64_t> wrong{0};
+  std::thread reader([&] {
+    std::mt19937 random(seed);
+    while (!done.load() || answers.load() == 0) {
+      const std::uintptr_t address = kPage + random() % (4 * 400 * kPage);
+      const auto found = index.find(address, 1);
+      if (!found) continue;
+      ++answers;
+      if (!is_true_answer(*found, address)) ++wrong;
+    }
+  });
+  for (std::uint32_t g = 0; g < 3000; ++g) {
+    index.publish(generation(g, g < 1000 ? g / 10 : (g * 7) % 400));
+    if (g % 16 == 0) std::this_thread::yield();
+  }
+  index.publish(generation(1, 400));
+  done = true;
+  reader.join();
+  CHECK(answers > 0);
+  CHECK(wrong == 0);
+}
+
+}  // namespace
+}  // namespace vmmc::internal

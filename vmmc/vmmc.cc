@@ -1,0 +1,264 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The C interface: checks pointers, finds the attachment, and hands over to vmmc/internal/.
+
+#include "vmmc/vmmc.h"
+
+#include <atomic>
+#include <cstring>
+#include <new>
+
+#include "nicsim/wire/version.h"
+#include "vmmc/internal/error.h"
+#include "vmmc/internal/process_state.h"
+
+namespace {
+
+using vmmc::internal::Attachment;
+using vmmc::internal::fail;
+
+constexpr const char* kStrategyNames[] = {"adaptive", "spin", "pause", "yield", "block"};
+constexpr int kStrategies = static_cast<int>(std::size(kStrategyNames));
+
+int null_pointer(const char* name) {
+  return fail(VMMC_ERR_INVALID_ARGUMENT, "%s is a null pointer", name);
+}
+
+// No exception leaves the library; the only one that the code below throws is for want of memory.
+template <typename Function>
+int guarded(Function function) {
+  try {
+    return function();
+  } catch (const std::exception&) {
+    return fail(VMMC_ERR_OUT_OF_MEMORY, "the heap is exhausted");
+  }
+}
+
+template <typename Function>
+int attached(Function function) {
+  Attachment* const attachment = vmmc::internal::attachment();
+  if (attachment == nullptr) return vmmc::internal::refuse_unattached();
+  return guarded([&] { return function(*attachment); });
+}
+
+bool is_strategy(vmmc_wait_strategy strategy) {
+  return static_cast<int>(strategy) >= 0 && static_cast<int>(strategy) < kStrategies;
+}
+
+template <typename Word>
+bool holds(Word seen, vmmc_comparison comparison, Word value) {
+  switch (comparison) {
+    case VMMC_EQUAL:
+      return seen == value;
+    case VMMC_NOT_EQUAL:
+      return seen != value;
+    case VMMC_AT_LEAST:
+      break;
+  }
+  return seen >= value;
+}
+
+template <typename Word>
+int wait_for_word(const Word* word, vmmc_comparison comparison, Word value,
+                  vmmc_wait_strategy strategy, std::uint64_t timeout) {
+  Attachment* const attachment = vmmc::internal::attachment();
+  if (attachment == nullptr) return vmmc::internal::refuse_unattached();
+  if (word == nullptr) return null_pointer("word");
+  if (reinterpret_cast<std::uintptr_t>(word) % sizeof(Word) != 0) {
+    return fail(VMMC_ERR_MISALIGNED, "%p is not aligned to %zu bytes",
+                static_cast<const void*>(word), sizeof(Word));
+  }
+  if (static_cast<unsigned>(comparison) > VMMC_AT_LEAST || !is_strategy(strategy)) {
+    return fail(VMMC_ERR_INVALID_ARGUMENT, "comparison %d or wait strategy %d does not exist",
+                static_cast<int>(comparison), static_cast<int>(strategy));
+  }
+  const auto look = [=] {
+    return holds(__atomic_load_n(word, __ATOMIC_ACQUIRE), comparison, value);
+  };
+  const int status = attachment->waiter().wait_until(look, strategy, timeout);
+  if (status == VMMC_OK) return status;
+  return fail(status, "waiting for the word at %p: %s", static_cast<const void*>(word),
+              vmmc_strerror(status));
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* vmmc_strerror(int status) { return vmmc::internal::status_sentence(status); }
+const char* vmmc_status_name(int status) { return vmmc::internal::status_name(status); }
+const char* vmmc_last_error(void) { return vmmc::internal::last_error(); }
+
+int vmmc_init(const vmmc_init_options* options) {
+  const vmmc_init_options defaults = VMMC_INIT_DEFAULTS;
+  return guarded([&] { return vmmc::internal::attach(options == nullptr ? defaults : *options); });
+}
+
+int vmmc_finalize(void) {
+  return guarded([] { return vmmc::internal::detach(); });
+}
+
+vmmc_identity vmmc_self(void) {
+  Attachment* const attachment = vmmc::internal::attachment();
+  return attachment == nullptr ? vmmc_identity{VMMC_ANY, VMMC_ANY} : attachment->self();
+}
+
+uint32_t vmmc_nodes(void) {
+  Attachment* const attachment = vmmc::internal::attachment();
+  return attachment == nullptr ? 0 : attachment->nodes();
+}
+
+uint32_t vmmc_rank(void) { return vmmc::internal::job().rank; }
+uint32_t vmmc_size(void) { return vmmc::internal::job().size; }
+
+// vmmcrun gives ranks to nodes in turn, and each process its rank as its id.
+int vmmc_identity_of_rank(uint32_t rank, vmmc_identity* identity) {
+  return attached([&](const Attachment& attachment) {
+    if (identity == nullptr) return null_pointer("identity");
+    const std::uint32_t size = vmmc_size();
+    if (rank >= size) {
+      return fail(VMMC_ERR_NO_JOB, "there is no rank %u in a job of %u", rank, size);
+    }
+    const bool alone = size == 1;  // then vmmcrun need not have started it
+    *identity = alone ? attachment.self() : vmmc_identity{rank % attachment.nodes(), rank};
+    return static_cast<int>(VMMC_OK);
+  });
+}
+
+size_t vmmc_page_size(void) { return vmmc::wire::kPageSize; }
+size_t vmmc_word_size(void) { return vmmc::wire::kWordSize; }
+
+int vmmc_alloc(size_t length, void** memory) {
+  return attached([&](Attachment& attachment) {
+    return memory == nullptr ? null_pointer("memory") : attachment.allocate(length, memory);
+  });
+}
+
+int vmmc_free(void* memory) {
+  return attached([&](Attachment& attachment) { return attachment.free(memory); });
+}
+
+int vmmc_export(void* address, size_t length, uint32_t buffer_id,
+                const vmmc_export_options* options) {
+  const vmmc_export_options defaults = VMMC_EXPORT_DEFAULTS;
+  return attached([&](Attachment& attachment) {
+    return attachment.exports().add(address, length, buffer_id,
+                                    options == nullptr ? defaults : *options);
+  });
+}
+
+int vmmc_unexport(uint32_t buffer_id) {
+  return attached([&](Attachment& attachment) { return attachment.exports().remove(buffer_id); });
+}
+
+int vmmc_import(vmmc_identity exporter, uint32_t buffer_id, const vmmc_import_options* options,
+                void** proxy, size_t* length) {
+  const vmmc_import_options defaults = VMMC_IMPORT_DEFAULTS;
+  return attached([&](Attachment& attachment) {
+    if (proxy == nullptr) return null_pointer("proxy");
+    return attachment.imports().import(exporter, buffer_id,
+                                       options == nullptr ? defaults : *options, proxy, length);
+  });
+}
+
+int vmmc_import_start(vmmc_identity exporter, uint32_t buffer_id,
+                      const vmmc_import_options* options, vmmc_import_request* request) {
+  const vmmc_import_options defaults = VMMC_IMPORT_DEFAULTS;
+  return attached([&](Attachment& attachment) {
+    if (request == nullptr) return null_pointer("request");
+    return attachment.imports().start(exporter, buffer_id, options == nullptr ? defaults : *options,
+                                      request);
+  });
+}
+
+int vmmc_import_test(vmmc_import_request request, void** proxy, size_t* length) {
+  return attached([&](Attachment& attachment) {
+    if (proxy == nullptr) return null_pointer("proxy");
+    return attachment.imports().test(request, proxy, length);
+  });
+}
+
+int vmmc_import_cancel(vmmc_import_request request) {
+  return attached([&](Attachment& attachment) { return attachment.imports().cancel(request); });
+}
+
+int vmmc_unimport(void* proxy) {
+  return attached([&](Attachment& attachment) { return attachment.imports().remove(proxy); });
+}
+
+// The data path throws nothing.
+int vmmc_send(const void* source, void* proxy, size_t length) {
+  Attachment* const attachment = vmmc::internal::attachment();
+  if (attachment == nullptr) return vmmc::internal::refuse_unattached();
+  if (source == nullptr) return null_pointer("source");
+  return attachment->deliberate_update().send(source, proxy, length);
+}
+
+int vmmc_send_start(const void* source, void* proxy, size_t length, vmmc_send_handle* handle) {
+  Attachment* const attachment = vmmc::internal::attachment();
+  if (attachment == nullptr) return vmmc::internal::refuse_unattached();
+  if (source == nullptr) return null_pointer("source");
+  if (handle == nullptr) return null_pointer("handle");
+  return attachment->deliberate_update().start(source, proxy, length, handle);
+}
+
+int vmmc_send_test(vmmc_send_handle handle) {
+  Attachment* const attachment = vmmc::internal::attachment();
+  if (attachment == nullptr) return vmmc::internal::refuse_unattached();
+  return attachment->deliberate_update().test(handle);
+}
+
+int vmmc_send_wait(vmmc_send_handle handle) {
+  Attachment* const attachment = vmmc::internal::attachment();
+  if (attachment == nullptr) return vmmc::internal::refuse_unattached();
+  return attachment->deliberate_update().wait(handle);
+}
+
+int vmmc_fence(void) {
+  Attachment* const attachment = vmmc::internal::attachment();
+  if (attachment == nullptr) return vmmc::internal::refuse_unattached();
+  return attachment->deliberate_update().fence();
+}
+
+int vmmc_wait_32(const uint32_t* word, enum vmmc_comparison comparison, uint32_t value,
+                 enum vmmc_wait_strategy strategy, uint64_t timeout) {
+  return wait_for_word(word, comparison, value, strategy, timeout);
+}
+
+int vmmc_wait_64(const uint64_t* word, enum vmmc_comparison comparison, uint64_t value,
+                 enum vmmc_wait_strategy strategy, uint64_t timeout) {
+  return wait_for_word(word, comparison, value, strategy, timeout);
+}
+
+const char* vmmc_wait_strategy_name(enum vmmc_wait_strategy strategy) {
+  return is_strategy(strategy) ? kStrategyNames[strategy] : "unknown";
+}
+
+int vmmc_wait_strategy_from_name(const char* name) {
+  for (int i = 0; name != nullptr && i < kStrategies; ++i) {
+    if (std::strcmp(name, kStrategyNames[i]) == 0) return i;
+  }
+  return -1;
+}
+
+int vmmc_set_wait_strategy(enum vmmc_wait_strategy strategy) {
+  return attached([&](Attachment& attachment) {
+    if (!is_strategy(strategy)) {
+      return fail(VMMC_ERR_INVALID_ARGUMENT, "wait strategy %d does not exist",
+                  static_cast<int>(strategy));
+    }
+    attachment.set_wait_strategy(strategy);
+    return static_cast<int>(VMMC_OK);
+  });
+}
+
+int vmmc_get_counters(vmmc_counters* counters) {
+  return attached([&](const Attachment& attachment) {
+    if (counters == nullptr) return null_pointer("counters");
+    attachment.read_counters(*counters);
+    return static_cast<int>(VMMC_OK);
+  });
+}
+
+}  // extern "C"
