@@ -19,6 +19,7 @@ ControlServer::ControlServer(boost::asio::io_context& context, platform::FileDes
     : context_(context),
       listener_(context, listener.release()),
       retry_(context),
+      patience_(context),
       any_user_(any_user),
       events_(std::move(events)),
       machine_(nodes, {.import =
@@ -37,6 +38,15 @@ ControlServer::ControlServer(boost::asio::io_context& context, platform::FileDes
                       .doorbell = [this](Process& process) { events_.doorbell(process); },
                       .ended = [this](Process* process) { session_ended(process); }} {
   await_client();
+}
+
+void ControlServer::expect_client_within(std::chrono::nanoseconds patience) {
+  patience_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(patience));
+  patience_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    expects_client_ = false;
+    if (connections_ == 0) events_.last_left();
+  });
 }
 
 void ControlServer::await_client() {
@@ -79,12 +89,13 @@ void ControlServer::accept_client(platform::FileDescriptor socket) {
 
 void ControlServer::session_ended(Process* process) {
   if (process != nullptr) {
+    expects_client_ = false;
     log(LogLevel::kInfo, "process " + std::to_string(process->id) + " has left");
     sessions_.erase(process);
     events_.leaving(*process);
     machine_.detach(*process);
   }
-  if (--connections_ == 0 && process != nullptr) events_.last_left();
+  if (--connections_ == 0 && !expects_client_) events_.last_left();
 }
 
 }  // namespace vmmc::nicsim

@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -23,7 +24,7 @@ class ControlServer {
     std::function<void(Process&)> attached;
     std::function<void(Process&)> doorbell;
     std::function<void(Process&)> leaving;  // about to be detached
-    std::function<void()> last_left;        // no client is left, and there has been one
+    std::function<void()> last_left;        // no client is left, and none is expected
   };
 
   // `listener` is a listening non-blocking socket. Serves `own_user` and root, or everybody if
@@ -32,6 +33,9 @@ class ControlServer {
                 std::uint32_t nodes, bool any_user, Events events);
 
   Machine& machine() { return machine_; }
+
+  // From then on, a server that no client has ever reached counts as left.
+  void expect_client_within(std::chrono::nanoseconds patience);
 
  private:
   void await_client();
@@ -42,12 +46,14 @@ class ControlServer {
   boost::asio::io_context& context_;
   boost::asio::posix::stream_descriptor listener_;
   boost::asio::steady_timer retry_;
+  boost::asio::steady_timer patience_;
   bool any_user_;
   Events events_;
   Machine machine_;
   Session::Events session_events_;
   std::map<const Process*, Session*> sessions_;
   std::size_t connections_ = 0;
+  bool expects_client_ = true;  // the first one is still to come
 };
 
 }  // namespace vmmc::nicsim

@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <exception>
@@ -24,6 +25,9 @@ using namespace vmmc;
 
 constexpr int kExitFailure = 1;
 constexpr int kExitAlreadyRunning = 3;
+
+// A program that starts a nicsim connects within milliseconds, unless it has died.
+constexpr std::chrono::seconds kPatienceForFirstClient{5};
 
 // Each client costs two descriptors; the soft limit of 1024 would be the first thing that many
 // clients hit.
@@ -67,6 +71,7 @@ int serve(const nicsim::Options& options, platform::FileDescriptor listener) {
            [&] {
              if (options.leave_with_last_client) loop_pointer->stop();
            }});
+  if (options.leave_with_last_client) server.expect_client_within(kPatienceForFirstClient);
   nicsim::EngineLoop loop(context, server.machine());
   loop_pointer = &loop;
   boost::asio::signal_set signals(context, SIGTERM, SIGINT);

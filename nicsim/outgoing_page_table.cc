@@ -11,7 +11,7 @@ namespace vmmc::nicsim {
 
 std::optional<std::uint32_t> OutgoingPageTable::map(const Proxy& proxy) {
   const auto count = static_cast<std::uint32_t>(proxy.incoming_generations.size());
-  const auto first = indices_.allocate(count);
+  const auto first = indices_.allocate(count + kGuardPages);
   if (!first) return std::nullopt;
   if (pages_.size() < *first + count) pages_.resize(*first + count);
   std::uint64_t remaining = proxy.length;
@@ -36,7 +36,7 @@ std::optional<std::uint32_t> OutgoingPageTable::map(const Proxy& proxy) {
 
 void OutgoingPageTable::unmap(std::uint32_t first, std::uint32_t count) {
   std::fill_n(pages_.begin() + first, count, OutgoingPage{});
-  indices_.release(first, count);
+  indices_.release(first, count + kGuardPages);
 }
 
 }  // namespace vmmc::nicsim

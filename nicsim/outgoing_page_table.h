@@ -30,6 +30,9 @@ struct OutgoingPage {
 class OutgoingPageTable {
  public:
   static constexpr std::uint32_t kMaxPages = 1u << 24;  // 64 GiB of destination space
+  // Left free behind each proxy, so that a send past its end is refused and does not reach the
+  // buffer that happens to come next.
+  static constexpr std::uint32_t kGuardPages = 1;
 
   // What a proxy consists of: all its pages share everything but the byte range and the incoming
   // page.

@@ -42,6 +42,15 @@ int attached(Function function) {
   return guarded([&] { return function(*attachment); });
 }
 
+// For calls that need nicsim.
+template <typename Function>
+int connected(Function function) {
+  return attached([&](Attachment& attachment) {
+    if (!attachment.waiter().nicsim_gone()) return function(attachment);
+    return fail(VMMC_ERR_NICSIM_GONE, "%s", vmmc_strerror(VMMC_ERR_NICSIM_GONE));
+  });
+}
+
 bool is_strategy(vmmc_wait_strategy strategy) {
   return static_cast<int>(strategy) >= 0 && static_cast<int>(strategy) < kStrategies;
 }
@@ -130,7 +139,7 @@ size_t vmmc_page_size(void) { return vmmc::wire::kPageSize; }
 size_t vmmc_word_size(void) { return vmmc::wire::kWordSize; }
 
 int vmmc_alloc(size_t length, void** memory) {
-  return attached([&](Attachment& attachment) {
+  return connected([&](Attachment& attachment) {
     return memory == nullptr ? null_pointer("memory") : attachment.allocate(length, memory);
   });
 }
@@ -142,20 +151,20 @@ int vmmc_free(void* memory) {
 int vmmc_export(void* address, size_t length, uint32_t buffer_id,
                 const vmmc_export_options* options) {
   const vmmc_export_options defaults = VMMC_EXPORT_DEFAULTS;
-  return attached([&](Attachment& attachment) {
+  return connected([&](Attachment& attachment) {
     return attachment.exports().add(address, length, buffer_id,
                                     options == nullptr ? defaults : *options);
   });
 }
 
 int vmmc_unexport(uint32_t buffer_id) {
-  return attached([&](Attachment& attachment) { return attachment.exports().remove(buffer_id); });
+  return connected([&](Attachment& attachment) { return attachment.exports().remove(buffer_id); });
 }
 
 int vmmc_import(vmmc_identity exporter, uint32_t buffer_id, const vmmc_import_options* options,
                 void** proxy, size_t* length) {
   const vmmc_import_options defaults = VMMC_IMPORT_DEFAULTS;
-  return attached([&](Attachment& attachment) {
+  return connected([&](Attachment& attachment) {
     if (proxy == nullptr) return null_pointer("proxy");
     return attachment.imports().import(exporter, buffer_id,
                                        options == nullptr ? defaults : *options, proxy, length);
@@ -165,7 +174,7 @@ int vmmc_import(vmmc_identity exporter, uint32_t buffer_id, const vmmc_import_op
 int vmmc_import_start(vmmc_identity exporter, uint32_t buffer_id,
                       const vmmc_import_options* options, vmmc_import_request* request) {
   const vmmc_import_options defaults = VMMC_IMPORT_DEFAULTS;
-  return attached([&](Attachment& attachment) {
+  return connected([&](Attachment& attachment) {
     if (request == nullptr) return null_pointer("request");
     return attachment.imports().start(exporter, buffer_id, options == nullptr ? defaults : *options,
                                       request);
@@ -173,18 +182,18 @@ int vmmc_import_start(vmmc_identity exporter, uint32_t buffer_id,
 }
 
 int vmmc_import_test(vmmc_import_request request, void** proxy, size_t* length) {
-  return attached([&](Attachment& attachment) {
+  return connected([&](Attachment& attachment) {
     if (proxy == nullptr) return null_pointer("proxy");
     return attachment.imports().test(request, proxy, length);
   });
 }
 
 int vmmc_import_cancel(vmmc_import_request request) {
-  return attached([&](Attachment& attachment) { return attachment.imports().cancel(request); });
+  return connected([&](Attachment& attachment) { return attachment.imports().cancel(request); });
 }
 
 int vmmc_unimport(void* proxy) {
-  return attached([&](Attachment& attachment) { return attachment.imports().remove(proxy); });
+  return connected([&](Attachment& attachment) { return attachment.imports().remove(proxy); });
 }
 
 // The data path throws nothing.

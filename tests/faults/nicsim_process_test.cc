@@ -149,6 +149,23 @@ TEST_CASE("leaves with its last client when told to") {
   CHECK(nicsim.wait() == 0);
 }
 
+TEST_CASE("leaves when a client that never attached is the last to go") {
+  NicsimProcess nicsim({"--leave-with-last-client"});
+  {
+    RawClient silent(nicsim.socket());
+    RawClient client(nicsim.socket());
+    client.attach();
+    { RawClient gone = std::move(client); }
+    ::usleep(100'000);
+  }
+  CHECK(nicsim.wait() == 0);
+}
+
+TEST_CASE("leaves when the client that it was started for never comes") {
+  NicsimProcess nicsim({"--leave-with-last-client"});
+  CHECK(nicsim.wait() == 0);
+}
+
 TEST_CASE("stays when its clients leave, unless told otherwise") {
   NicsimProcess nicsim;
   RawClient(nicsim.socket()).attach();

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A rank for vmmcrun's tests: attaches to the job's nicsim as the identity that vmmcrun has given it
-// and prints which one nicsim has granted. Waits for a signal after that if it has an argument.
+// A rank for vmmcrun's tests: attaches to the job's nicsim as the identity that vmmcrun has given
+// it and prints which one nicsim has granted. Waits for a signal after that if it has an argument.
 #include <unistd.h>
 
 #include <array>

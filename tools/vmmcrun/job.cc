@@ -99,8 +99,8 @@ void Job::start_nicsim() {
   if (const auto failure = nicsim_.start(options_, wiring_.original_mask, relay_)) {
     return fail(*failure);
   }
-  const bool in_time = wait_until([&] { return nicsim_.answered() || verdict_; },
-                                  Clock::now() + kNicsimStartTime);
+  const bool in_time =
+      wait_until([&] { return nicsim_.answered() || verdict_; }, Clock::now() + kNicsimStartTime);
   if (nicsim_.listens() || verdict_) return;
   // It gave up without a word; its end, which says more, is on its way.
   if (in_time) wait_until([&] { return verdict_.has_value(); }, Clock::now() + kGrace);

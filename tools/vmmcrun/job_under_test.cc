@@ -8,6 +8,7 @@
 #include <pty.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -122,6 +123,7 @@ JobUnderTest::JobUnderTest(std::vector<std::string> arguments, const Setting& se
     for (const std::string& variable : setting.environment) {
       ::putenv(const_cast<char*>(variable.c_str()));
     }
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // the watchdog's victim shall leave nothing either
     ::setsid();
     if (setting.terminal) ::ioctl(slave, TIOCSCTTY, 0);
     ::dup2(setting.terminal ? slave : input.reader.get(), 0);

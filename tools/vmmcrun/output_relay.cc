@@ -110,8 +110,8 @@ void OutputRelay::end(Stream& stream) {
 }
 
 // Where a second opening was refused (a terminal that belongs to another user), pieces of PIPE_BUF
-// bytes do the best that can be done: what poll(2) calls writable takes one at once, unless somebody
-// else fills it just now.
+// bytes do the best that can be done: what poll(2) calls writable takes one at once, unless
+// somebody else fills it just now.
 ssize_t OutputRelay::write_some(int target, std::string_view text) const {
   const std::string_view piece = text.substr(0, PIPE_BUF);
   const ssize_t sent = ::send(target, piece.data(), piece.size(), MSG_DONTWAIT | MSG_NOSIGNAL);

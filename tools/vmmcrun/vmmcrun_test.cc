@@ -1,46 +1,17 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// End to end: the real vmmcrun, shell scripts as ranks, a fake nicsim.
+// End to end: what ranks get, and where their output goes.
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <set>
-#include <sstream>
 
 #include "tools/vmmcrun/job_under_test.h"
 
 namespace vmmc::run {
 namespace {
-
-using Setting = JobUnderTest::Setting;
-
-// vmmcrun OPTIONS... /bin/sh -c SCRIPT
-std::vector<std::string> script(std::vector<std::string> options, const std::string& text) {
-  options.insert(options.end(), {"/bin/sh", "-c", text});
-  return options;
-}
-
-JobResult run(std::vector<std::string> arguments, const Setting& setting = Setting()) {
-  JobUnderTest job(std::move(arguments), setting);
-  JobResult result = job.finish();
-  CHECK(job.living().empty());  // at once, not after a while
-  return result;
-}
-
-std::multiset<std::string> lines(const std::string& text) {
-  std::multiset<std::string> all;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) all.insert(line);
-  return all;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != text.npos;
-}
-
-// A script for ranks that say that they are there and wait.
-const std::string kWait = "echo up; while :; do sleep 0.05; done";
 
 TEST_CASE("every rank gets its place in the environment") {
   const auto result = run(
@@ -60,26 +31,47 @@ TEST_CASE("each job has a socket of its own") {
   CHECK(first != second);
 }
 
+TEST_CASE("the ranks of a job attach to its nicsim as who they are") {
+  const auto result = run({"-n", "5", "--nodes", "1x2", runfile("attach_probe")});
+  CHECK(result.exit_code == 0);
+  CHECK(result.error == "");
+  CHECK(lines(result.output) ==
+        std::multiset<std::string>{"process 0 on node 0 of 2", "process 1 on node 1 of 2",
+                                   "process 2 on node 0 of 2", "process 3 on node 1 of 2",
+                                   "process 4 on node 0 of 2"});
+}
+
+TEST_CASE("two jobs at the same time do not meet") {
+  JobUnderTest first({"-n", "2", runfile("attach_probe"), "wait"});
+  REQUIRE(first.wait_for("process", 2));
+  CHECK(run({"-n", "2", runfile("attach_probe")}).exit_code == 0);
+  CHECK(first.living().size() == 5);  // two ranks, nicsim, and vmmcrun, which is two
+  first.signal(SIGTERM);
+  CHECK(first.finish().exit_code == 128 + SIGTERM);
+}
+
 TEST_CASE("nicsim gets the job's socket and the nodes") {
-  const auto result = run(script({"-n", "1", "--nodes", "2x3"}, "echo $VMMC_SOCKET"),
-                          {.environment = {"FAKE_NICSIM=show"}});
+  const auto result =
+      run(script({"-n", "1", "--nodes", "2x3"}, "echo $VMMC_SOCKET"), {.fake = "show"});
   const std::string socket = result.output.substr(0, result.output.size() - 1);
   CHECK(result.error.starts_with("[nicsim] --socket " + socket +
                                  " --foreground --nodes 2x3 --ready-fd "));
 }
 
-TEST_CASE("--socket names a nicsim that runs already") {
-  const auto result = run(script({"-n", "1", "--socket", "@vmmc-test-other"}, "echo $VMMC_SOCKET"),
-                          {.environment = {"VMMC_NICSIM=/nowhere"}, .fake_nicsim = false});
+TEST_CASE("--socket names a nicsim that runs already, even that of a job around this one") {
+  const std::string inner =
+      runfile("vmmcrun") + " -n 3 --socket $VMMC_SOCKET " + runfile("attach_probe");
+  const auto result = run(script({"-n", "1"}, "VMMC_NICSIM=/nowhere " + inner));
   CHECK(result.exit_code == 0);
-  CHECK(result.output == "@vmmc-test-other\n");
+  CHECK(lines(result.output) == std::multiset<std::string>{"process 0 on node 0 of 4",
+                                                           "process 1 on node 1 of 4",
+                                                           "process 2 on node 2 of 4"});
 }
 
 TEST_CASE("$VMMC_NICSIM is used without --nicsim") {
   const auto result =
       run({"-n", "1", "/bin/true"},
-          {.environment = {"VMMC_NICSIM=" + runfile("fake_nicsim"), "FAKE_NICSIM=show"},
-           .fake_nicsim = false});
+          {.environment = {"VMMC_NICSIM=" + runfile("fake_nicsim"), "FAKE_NICSIM=show"}});
   CHECK(result.exit_code == 0);
   CHECK(contains(result.error, "[nicsim] --socket"));
 }
@@ -129,168 +121,26 @@ TEST_CASE("with --prefix a reader that goes away ends the ranks by SIGPIPE") {
   CHECK(job.living().empty());
 }
 
-TEST_CASE("the first rank that fails decides the exit code and stops the others") {
-  const auto result =
-      run(script({"-n", "4"}, "if [ $VMMC_RANK = 2 ]; then exit 3; fi; exec sleep 1000"));
-  CHECK(result.exit_code == 3);
-  CHECK(result.error == "vmmcrun: rank 2 ended with exit status 3; stopping the others\n");
-}
-
-TEST_CASE("death by a signal counts as 128 + signal") {
-  const auto result =
-      run(script({"-n", "3"}, "if [ $VMMC_RANK = 1 ]; then kill -SEGV $$; fi; exec sleep 1000"));
-  CHECK(result.exit_code == 128 + SIGSEGV);
-  CHECK(contains(result.error, "vmmcrun: rank 1 was killed by signal 11 ("));
-}
-
-TEST_CASE("ranks that are stopped get SIGTERM and time to clean up") {
-  JobUnderTest job(script({"-n", "2"},
-                          "if [ $VMMC_RANK = 0 ]; then trap 'exit 9' USR1; else trap '' USR1; "
-                          "trap 'sleep 0.1; echo clean; exit 0' TERM; fi; " +
-                              kWait));
-  REQUIRE(job.wait_for("up\n", 2));
-  job.signal(SIGUSR1);
-  const auto result = job.finish();
-  CHECK(result.exit_code == 9);
-  CHECK(contains(result.output, "clean\n"));
-  CHECK(job.living().empty());
-}
-
-TEST_CASE(
-    "ranks that ignore SIGTERM, are stopped or have hidden children are killed all the same") {
-  const auto result =
-      run(script({"-n", "4"},
-                 "case $VMMC_RANK in 0) sleep 0.3; exit 5;; 1) trap '' TERM;; 2) kill -STOP $$;; "
-                 "3) setsid sleep 1000 & (trap '' TERM; sleep 1000) & ;; esac; "
-                 "while :; do sleep 0.02; done"));
-  CHECK(result.exit_code == 5);
-}
-
-TEST_CASE("what ranks leave behind is killed when the job ends well") {
-  const auto result = run(script(
-      {"-n", "2"}, "sleep 1000 & setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000' &)"));
-  CHECK(result.exit_code == 0);
-  CHECK(result.error == "");
-}
-
-TEST_CASE("a rank that ends early does not end the others") {
-  const auto result =
-      run(script({"-n", "2"}, "if [ $VMMC_RANK = 0 ]; then exit 0; fi; sleep 0.5; echo late"));
-  CHECK(result.exit_code == 0);
-  CHECK(result.output == "late\n");
-}
-
-TEST_CASE("signals reach every rank and its children") {
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2}) {
-    CAPTURE(number);
-    const std::string trap = "trap 'echo got; exit 0' " + std::to_string(number) + "; ";
-    JobUnderTest job(script({"-n", "2"}, "(" + trap + kWait + ") & " + trap + kWait));
-    REQUIRE(job.wait_for("up\n", 4));
-    job.signal(number);
-    const auto result = job.finish();
+TEST_CASE("no byte of a large output is lost") {
+  const std::string text = "head -c 20000000 /dev/zero | tr '\\0' x | fold -w 99; echo; echo end";
+  for (const bool prefix : {false, true}) {
+    CAPTURE(prefix);
+    const auto options = prefix ? std::vector<std::string>{"-n", "2", "--prefix"}
+                                : std::vector<std::string>{"-n", "2"};
+    const auto result = run(script(options, text));
     CHECK(result.exit_code == 0);
-    CHECK(contains(result.output, "got\n"));
-    CHECK(job.living().empty());
+    CHECK(std::count(result.output.begin(), result.output.end(), 'x') == 40'000'000);
+    CHECK(lines(result.output).count(prefix ? "[1] end" : "end") == (prefix ? 1 : 2));
   }
 }
 
-TEST_CASE("a rank that dies of a forwarded signal decides the exit code") {
-  JobUnderTest job(script({"-n", "2"}, kWait));
-  REQUIRE(job.wait_for("up\n", 2));
-  job.signal(SIGTERM);
-  CHECK(job.finish().exit_code == 128 + SIGTERM);
-  CHECK(job.living().empty());
-}
-
-TEST_CASE("the second SIGINT kills ranks that ignore the first") {
-  JobUnderTest job(script({"-n", "2", "--prefix"}, "trap 'echo got' INT TERM; " + kWait));
-  REQUIRE(job.wait_for("up\n", 2));
-  job.signal(SIGINT);
-  REQUIRE(job.wait_for("got\n", 2));
-  job.signal(SIGINT);
-  const auto result = job.finish();
-  CHECK(result.exit_code != 0);
-  CHECK(contains(result.error, "asked to stop a second time"));
-  CHECK(job.living().empty());
-}
-
-TEST_CASE("a program that is not there or cannot be run") {
-  CHECK(run({"-n", "2", "/nowhere/program"}).exit_code == 127);
-  CHECK(run({"-n", "2", "vmmcrun-test-no-such-program"}).exit_code == 127);
-  const auto result = run({"-n", "2", "/etc/passwd"});
-  CHECK(result.exit_code == 126);
-  CHECK(result.error == "vmmcrun: cannot run /etc/passwd: Permission denied\n");
-}
-
-TEST_CASE("a wrong command line starts nothing") {
-  const auto result = run({"-n", "none", "/bin/true"});
-  CHECK(result.exit_code == 2);
-  CHECK(result.error.starts_with("vmmcrun: -n none"));
-}
-
-TEST_CASE("a nicsim that does not start ends the job with its reason") {
-  auto result = run({"-n", "2", "/bin/echo", "never"}, {.environment = {"FAKE_NICSIM=refuse"}});
-  CHECK(result.exit_code == 125);
-  CHECK(result.output == "");
-  CHECK(contains(result.error, "[nicsim] no room for another node\n"));
-  CHECK(contains(result.error, "ended with exit status 3 before it was ready\n"));
-  result = run({"-n", "2", "/bin/echo", "never"}, {.environment = {"FAKE_NICSIM=silent"}});
-  CHECK(result.exit_code == 125);
-  CHECK(contains(result.error, "did not say that it was ready\n"));
-  result =
-      run({"--nicsim", "/nowhere/nicsim", "-n", "2", "/bin/echo", "never"}, {.fake_nicsim = false});
-  CHECK(result.exit_code == 125);
-  CHECK(contains(result.error, "cannot start /nowhere/nicsim: No such file or directory"));
-}
-
-TEST_CASE("a nicsim that dies ends the job") {
+TEST_CASE("what a rank prints before it fails is not lost") {
   const auto result =
-      run(script({"-n", "3"}, "exec sleep 1000"), {.environment = {"FAKE_NICSIM=die"}});
-  CHECK(result.exit_code == 125);
-  CHECK(contains(result.error, "was killed by signal 9 (Killed); stopping the ranks\n"));
-}
-
-TEST_CASE("a nicsim that does not listen to SIGTERM is killed") {
-  CHECK(run({"-n", "1", "/bin/true"}, {.environment = {"FAKE_NICSIM=deaf"}}).exit_code == 0);
-}
-
-TEST_CASE("a signal while nicsim starts ends everything") {
-  JobUnderTest job({"-n", "1", "/bin/echo", "never"}, {.environment = {"FAKE_NICSIM=slow"}});
-  while (job.living().size() < 3) {
-  }
-  job.signal(SIGTERM);
-  const auto result = job.finish();
-  CHECK(result.exit_code == 128 + SIGTERM);
-  CHECK(result.output == "");
-  CHECK(job.living().empty());
-}
-
-TEST_CASE("kill -9 of vmmcrun leaves nobody, not even hidden grandchildren") {
-  JobUnderTest job(
-      script({"-n", "3", "--prefix"}, "setsid sleep 1000 & trap '' TERM HUP; " + kWait));
-  REQUIRE(job.wait_for("up\n", 3));
-  CHECK(job.living().size() >= 3 * 2 + 3);
-  job.signal(SIGKILL);
-  CHECK(job.all_gone());
-  CHECK(job.finish().exit_code == 128 + SIGKILL);
-}
-
-TEST_CASE("kill -9 of vmmcrun's second process leaves nobody either") {
-  JobUnderTest job(script({"-n", "2"}, "setsid sleep 1000 & echo $PPID up; exec sleep 1000"));
-  REQUIRE(job.wait_for("up\n", 2));
-  ::kill(std::stoi(job.output()), SIGKILL);
-  const auto result = job.finish();
-  CHECK(result.exit_code == 125);
-  CHECK(contains(result.error, "was killed by signal 9"));
-  CHECK(job.living().empty());
-}
-
-TEST_CASE("a reader that does not read holds up neither signals nor the end") {
-  JobUnderTest job(script({"-n", "2", "--prefix"}, "echo up; exec yes"));
-  REQUIRE(job.wait_for("up\n", 2));
-  job.signal(SIGTERM);
-  job.signal(SIGKILL);
-  CHECK(job.all_gone());
+      run(script({"-n", "2", "--prefix"},
+                 "[ $VMMC_RANK = 1 ] && exec sleep 1000; head -c 60000 /dev/zero | tr '\\0' x; "
+                 "kill -KILL $$"));
+  CHECK(result.exit_code == 128 + SIGKILL);
+  CHECK(result.output == "[0] " + std::string(60000, 'x') + "\n");
 }
 
 }  // namespace

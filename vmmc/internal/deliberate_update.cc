@@ -76,6 +76,10 @@ int DeliberateUpdate::check(const void* source, const void* proxy, std::size_t l
                             Transfer& transfer) const {
   if (waiter_.nicsim_gone()) return refused(VMMC_ERR_NICSIM_GONE);
   if (length == 0) return fail(VMMC_ERR_ZERO_LENGTH, "a send of zero bytes");
+  if (reinterpret_cast<std::uintptr_t>(source) > UINTPTR_MAX - length) {
+    return fail(VMMC_ERR_LENGTH_OVERFLOW, "%zu bytes from %p go past the end of the address space",
+                length, source);
+  }
   const auto import = space_.resolve(proxy);
   const std::uint64_t offset = space_.offset_of(proxy);
   if (!import || offset < import->first || offset - import->first >= import->length) {
@@ -85,10 +89,6 @@ int DeliberateUpdate::check(const void* source, const void* proxy, std::size_t l
     return fail(VMMC_ERR_OUTSIDE_PROXY,
                 "%zu bytes from %p go past the end of the proxy of buffer %u of process (%u, %u)",
                 length, proxy, import->buffer_id, import->exporter.node, import->exporter.process);
-  }
-  if (reinterpret_cast<std::uintptr_t>(source) > UINTPTR_MAX - length) {
-    return fail(VMMC_ERR_LENGTH_OVERFLOW, "%zu bytes from %p go past the end of the address space",
-                length, source);
   }
   if (const int status = check_import(*import); status != VMMC_OK) return status;
   transfer = {static_cast<const std::byte*>(source), length, import->slot, import->generation,
@@ -201,6 +201,7 @@ int DeliberateUpdate::fence() {
   if (const int status = queue_.wait_completed(queue_.posted()); status != VMMC_OK) {
     return refused(status);
   }
+  if (waiter_.nicsim_gone()) return refused(VMMC_ERR_NICSIM_GONE);
   const SendQueue::Failure failure = queue_.take_failure();
   if (failure.status == VMMC_OK) return VMMC_OK;
   return fail_refused(static_cast<wire::Status>(failure.status), "an earlier send to %p failed",

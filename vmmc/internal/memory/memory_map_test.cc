@@ -85,10 +85,8 @@ TEST_CASE("the answer names the first pages concerned") {
   CHECK(check(0x24000, 0x26000).where == PageRange{0x25000, 0x26000});
   CHECK(check(0x24000, 0x31000).where == PageRange{0x25000, 0x30000});
   CHECK(check(0xf000, 0x11000).where == PageRange{0xf000, 0x10000});
-  CHECK(describe(check(0x24000, 0x26000)) ==
-        "the memory from 0x25000 to 0x26000 is not mapped");
-  CHECK(describe(check(0x20000, 0x21000)) ==
-        "the memory from 0x20000 to 0x21000 is not writable");
+  CHECK(describe(check(0x24000, 0x26000)) == "the memory from 0x25000 to 0x26000 is not mapped");
+  CHECK(describe(check(0x20000, 0x21000)) == "the memory from 0x20000 to 0x21000 is not writable");
 }
 
 TEST_CASE("excepted memory is refused where it overlaps") {

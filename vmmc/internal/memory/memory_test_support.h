@@ -35,8 +35,7 @@ inline void must(bool holds, const char* what) {
 class TestPages {
  public:
   explicit TestPages(std::size_t pages) : bytes_(pages * kPage) {
-    void* all =
-        ::mmap(nullptr, bytes_ + 2 * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* all = ::mmap(nullptr, bytes_ + 2 * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     must(all != MAP_FAILED, "there is memory");
     data_ = static_cast<std::byte*>(all) + kPage;
     must(::mprotect(data_, bytes_, PROT_READ | PROT_WRITE) == 0, "memory can be made writable");

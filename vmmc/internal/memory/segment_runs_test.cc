@@ -77,8 +77,7 @@ void check_whole(const SegmentRuns& runs, const NaiveRuns& naive) {
   for (std::size_t i = 0; i < NaiveRuns::kPages; ++i) CHECK(found[i] == naive.page(i));
   for (std::size_t i = 1; i < all.size(); ++i) {
     const bool one_run = all[i - 1].range.end == all[i].range.begin &&
-                         all[i - 1].segment == all[i].segment &&
-                         all[i - 1].users == all[i].users &&
+                         all[i - 1].segment == all[i].segment && all[i - 1].users == all[i].users &&
                          all[i - 1].first_page + all[i - 1].range.pages() == all[i].first_page;
     CHECK_FALSE(one_run);
   }
