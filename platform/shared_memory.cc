@@ -9,6 +9,9 @@
 
 #include <boost/interprocess/exceptions.hpp>
 #include <cerrno>
+#include <cstdint>
+#include <fstream>
+#include <string>
 
 #include "platform/system_calls.h"
 
@@ -22,6 +25,26 @@ struct Mappable {
   boost::interprocess::mode_t get_mode() const { return boost::interprocess::read_write; }
 };
 
+// Below this a request is not worth the look at /proc/meminfo (some 20 us).
+constexpr std::size_t kSmall = std::size_t{16} << 20;
+
+// What the kernel could give without killing anybody: MemAvailable and SwapFree, in bytes; the
+// largest number if it does not say.
+std::uint64_t available_memory() {
+  std::ifstream file("/proc/meminfo");
+  std::string name;
+  std::string unit;
+  std::uint64_t kibibytes = 0;
+  std::uint64_t sum = 0;
+  bool found = false;
+  while (file >> name >> kibibytes && std::getline(file, unit)) {
+    if (name != "MemAvailable:" && name != "SwapFree:") continue;
+    sum += kibibytes * 1024;
+    found = true;
+  }
+  return found ? sum : UINT64_MAX;
+}
+
 }  // namespace
 
 Result<FileDescriptor> create_shared_memory(const char* label, std::size_t bytes) {
@@ -31,6 +54,9 @@ Result<FileDescriptor> create_shared_memory(const char* label, std::size_t bytes
     return SystemError{"posix_fallocate", EFBIG};
   }
   if (bytes == 0) return SystemError{"posix_fallocate", EINVAL};
+  // The kernel does not know in advance how much will be allocated: asked for more than there is,
+  // it would kill processes to get it.
+  if (bytes > kSmall && bytes > available_memory()) return SystemError{"posix_fallocate", ENOMEM};
   const SystemCalls& calls = system_calls();
   FileDescriptor file(calls.memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!file.valid()) return last_system_error("memfd_create");
