@@ -274,8 +274,8 @@ TEST_CASE("each side learns who the other is") {
     finish.in.reset();
     char byte = 0;
     (void)!::read(finish.out.get(), &byte, 1);
-    const bool right = socket.ok() && peer_credentials(socket.value().get()).value().pid ==
-                                          ::getppid();
+    const bool right =
+        socket.ok() && peer_credentials(socket.value().get()).value().pid == ::getppid();
     ::_exit(right ? 0 : 1);
   }
   REQUIRE(::fcntl(listener.get(), F_SETFL, 0) == 0);  // blocking

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <mutex>
 
 #include "platform/system_calls.h"
@@ -62,7 +63,12 @@ AdoptionError replace_by_mapping(PageRange range, int flags, int fd, std::size_t
   void* replacement = calls.mmap(nullptr, range.bytes(), kReadWrite, flags | MAP_POPULATE, fd,
                                  static_cast<off_t>(offset));
   if (replacement == MAP_FAILED) return platform::last_system_error("mmap");
-  auto error = replace(range, replacement);
+  // If the program has unmapped the pages, against the rules, the kernel may have put the
+  // replacement in the very hole.
+  const PageRange place =
+      pages_around(reinterpret_cast<std::uintptr_t>(replacement), range.bytes());
+  auto error =
+      place.overlaps(range) ? platform::SystemError{"mmap", EFAULT} : replace(range, replacement);
   if (error) calls.munmap(replacement, range.bytes());
   return error;
 }

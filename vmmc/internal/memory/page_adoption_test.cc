@@ -234,6 +234,21 @@ TEST_CASE("pages that cannot be given back stay adopted, whichever call fails") 
   CHECK(pages.holds_pattern());
 }
 
+TEST_CASE("pages that the program has unmapped are an error, wherever the kernel maps next") {
+  for (const std::size_t count : {1u, 4u, 64u}) {
+    const Segment segment(count);
+    PageRange range;
+    {
+      const TestPages pages(count);
+      range = pages.range();
+      REQUIRE_FALSE(adopt(pages, segment).has_value());
+    }
+    CHECK(give_back_pages(range).has_value());
+    CHECK(adopt_pages(range, segment.memory.get(), 0).has_value());
+    CHECK_FALSE(is_mapped(range.data()));
+  }
+}
+
 // ---- fork
 
 // Forks as the library does. Returns what `child` returned.

@@ -4,6 +4,7 @@
 #include "vmmc/internal/memory/shared_segments.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <cerrno>
 #include <functional>
@@ -77,9 +78,9 @@ class FakeRegistrar : public SegmentRegistrar {
 };
 
 struct Fixture {
+  TestPages pages{8};  // outlives what covers it
   FakeRegistrar nicsim;
   SharedSegments shared{nicsim};
-  TestPages pages{8};
 
   SharedSegments::Cover cover(std::size_t offset, std::size_t length) {
     auto result = shared.cover(pages.data() + offset, length);
@@ -126,6 +127,20 @@ TEST_CASE_FIXTURE(Fixture, "impossible allocations and frees are refused") {
   CHECK(shared.free(memory).status == VMMC_ERR_NOT_ALLOCATED);
   cover(0, 4);
   CHECK(shared.free(pages.data()).status == VMMC_ERR_NOT_ALLOCATED);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "more memory than the machine has is refused, and nobody is killed for it") {
+  // Should the refusal ever be lost, this limit saves the machine from what follows.
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const rlimit limit{1 << 20, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  const auto allocation = shared.allocate(std::size_t{1} << 50);
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  CHECK(allocation.verdict.status == VMMC_ERR_OUT_OF_MEMORY);
+  CHECK(allocation.verdict.detail.find("are available") != std::string::npos);
+  CHECK(nicsim.segments.empty());
 }
 
 TEST_CASE_FIXTURE(Fixture, "exported allocated memory cannot be freed and keeps its segment") {
@@ -225,9 +240,9 @@ TEST_CASE_FIXTURE(Fixture, "a refusal half-way undoes the first half") {
 }
 
 TEST_CASE("memory in more pieces than a message holds is refused") {
+  const TestPages pages(2 * wire::kMaxExtents);
   FakeRegistrar nicsim;
   SharedSegments shared(nicsim);
-  const TestPages pages(2 * wire::kMaxExtents);
   // Every second page alone; covering all of it makes each page a piece.
   for (std::size_t i = 0; i < 2 * wire::kMaxExtents; i += 2)
     REQUIRE(shared.cover(pages.page(i), kPage).verdict.ok());
