@@ -70,6 +70,7 @@ class Job {
   PrivateNicsim nicsim_;
   RankSet ranks_;
   std::optional<Clock::time_point> stop_requested_;  // the first SIGINT or SIGTERM
+  bool ending_ = false;                              // all ranks have ended or had their time
   bool hurry_ = false;                               // no more grace for anybody
   std::optional<int> verdict_;  // the exit code, when it is decided that the job must stop
 };
@@ -82,7 +83,6 @@ int Job::run() {
   stop_ranks();
   stop_nicsim();
   if (!kill_and_reap_descendants(kKillTime)) relay_.say("a process cannot be killed");
-  ranks_.forget();
   write_rest();
   return verdict_.value_or(0);
 }
@@ -123,6 +123,7 @@ void Job::stop_ranks() {
     ranks_.signal(SIGCONT, false);  // a stopped process would not see it
     wait_until([&] { return hurry_ || everybody_below_ended(); }, Clock::now() + kGrace);
   }
+  ending_ = true;
   const auto patience = Clock::now() + kKillTime;
   while (!everybody_below_ended() && Clock::now() < patience) {
     for (const Descendant& descendant : descendants(::getpid())) {
@@ -184,17 +185,19 @@ void Job::on_guard() {
   verdict_ = kExitSignal + SIGKILL;
 }
 
-// What a signal does is up to the ranks, but for two things: while there are none yet, or none any
-// more and only their output is waited for, it ends vmmcrun; and a second request to stop kills.
+// What a signal does is up to the ranks, but for three things: before there are any it ends the
+// job, once they have ended it ends the wait for what is left, and a second request to stop kills.
 void Job::on_signal(const GuardMessage& message) {
   const bool stop = message.signal == SIGINT || message.signal == SIGTERM;
   const bool fatal = stop || message.signal == SIGHUP || message.signal == SIGQUIT;
-  if (!ranks_.empty()) {
+  if (ending_) {
+    hurry_ = hurry_ || fatal;
+    if (fatal) decide(kExitSignal + message.signal);
+  } else if (!ranks_.empty()) {
     ranks_.signal(message.signal, message.from_terminal != 0);
     if (stop) on_stop_request(message.signal);
   } else if (fatal) {
     decide(kExitSignal + message.signal);
-    hurry_ = nicsim_.process() == 0;
   }
 }
 

@@ -109,9 +109,4 @@ void RankSet::signal(int signal, bool from_terminal) const {
   }
 }
 
-void RankSet::forget() {
-  ranks_.clear();
-  running_ = 0;
-}
-
 }  // namespace vmmc::run

@@ -8,8 +8,9 @@
 //   is the guard's terminal, rank 0 is in the guard's group, because only the foreground group may
 //   read from a terminal.
 // Invariants
-//   A rank that has ended stays a zombie until forget(), so that neither its process id nor its
-//   group's can meanwhile be a stranger's. Hence signal() reaches the job and nobody else.
+//   A rank that has ended stays a zombie, so that neither its process id nor its group's can
+//   meanwhile be a stranger's. Hence signal() reaches the job and nobody else. Whoever reaps ranks
+//   must have called it for the last time.
 // What a crash at any instruction leaves behind
 //   See guard.h.
 #pragma once
@@ -52,9 +53,6 @@ class RankSet {
   // To all ranks and their children. What the terminal sends when a key is pressed has reached
   // rank 0 already if that is in the terminal's foreground group.
   void signal(int signal, bool from_terminal) const;
-
-  // The ranks have been reaped: there is nobody to signal any more.
-  void forget();
 
  private:
   struct Rank {

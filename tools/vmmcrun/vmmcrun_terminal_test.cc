@@ -89,6 +89,7 @@ TEST_CASE("Ctrl-Z does not stop a job that nobody could continue") {
                    on_a_terminal());
   REQUIRE(job.wait_for("up", 2));
   job.type("\x1a");
+  REQUIRE(job.wait_for("^Z"));  // the echo; until then the terminal may discard output
   job.signal(SIGUSR1);
   CHECK(job.wait_for("asked", 2));
   CHECK(job.finish().exit_code == 0);

@@ -130,7 +130,8 @@ TEST_CASE("no byte of a large output is lost") {
     const auto result = run(script(options, text));
     CHECK(result.exit_code == 0);
     CHECK(std::count(result.output.begin(), result.output.end(), 'x') == 40'000'000);
-    CHECK(lines(result.output).count(prefix ? "[1] end" : "end") == (prefix ? 1 : 2));
+    CHECK(std::count(result.output.begin(), result.output.end(), '\n') ==
+          2 * (20'000'000 / 99 + 2));
   }
 }
 

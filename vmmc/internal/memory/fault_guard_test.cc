@@ -39,6 +39,7 @@ TEST_CASE("a store to guarded pages waits until they can be written and is made 
   const Watchdog watchdog;
   install();
   const TestPages pages(2);
+  auto& word = reinterpret_cast<std::atomic<std::uint64_t>*>(pages.data())[600];
   std::atomic<bool> about_to_store{false};
   std::atomic<bool> stored{false};
   int number_after = 0;
@@ -47,7 +48,7 @@ TEST_CASE("a store to guarded pages waits until they can be written and is made 
     while (!go) std::this_thread::yield();
     errno = 1234;
     about_to_store = true;
-    pages.word(600) = 42;
+    word = 42;
     number_after = errno;
     stored = true;
   });
@@ -58,11 +59,11 @@ TEST_CASE("a store to guarded pages waits until they can be written and is made 
     while (!about_to_store) std::this_thread::yield();
     ::usleep(50000);  // long enough to fault in nearly every run; any length is correct
     CHECK_FALSE(stored.load());
-    CHECK(pages.word(600) == TestPages::pattern(600));
+    CHECK(word.load() == TestPages::pattern(600));
     protect(pages, PROT_READ | PROT_WRITE);
   }
   storer.join();
-  CHECK(pages.word(600) == 42);
+  CHECK(word.load() == 42);
   CHECK(number_after == 1234);
 }
 

@@ -7,94 +7,15 @@
 #include <sys/resource.h>
 
 #include <cerrno>
-#include <functional>
-#include <map>
-#include <memory>
 #include <string>
 #include <thread>
-#include <utility>
 
-#include "platform/shared_memory.h"
 #include "tests/support/faults/failing_system_calls.h"
-#include "vmmc/internal/memory/memory_test_support.h"
+#include "vmmc/internal/memory/shared_segments_fixture.h"
 #include "vmmc/vmmc.h"
 
 namespace vmmc::internal {
 namespace {
-
-// Mapped without platform::system_calls(), whose failures are meant for the code under test.
-struct View {
-  View(int fd, std::size_t length) : bytes(length) {
-    void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    must(mapped != MAP_FAILED, "the segment can be mapped");
-    data = static_cast<std::byte*>(mapped);
-  }
-  ~View() { ::munmap(data, bytes); }
-  View(const View&) = delete;
-  View& operator=(const View&) = delete;
-  std::byte* data = nullptr;
-  std::size_t bytes;
-};
-
-// Stands for nicsim: keeps a mapping of every segment.
-class FakeRegistrar : public SegmentRegistrar {
- public:
-  int register_segment(int fd, std::size_t bytes, std::uint32_t* id) override {
-    if (refuse_after == 0) return VMMC_ERR_NICSIM_GONE;
-    if (refuse_after > 0) --refuse_after;
-    must(platform::is_sealed_shared_memory(fd, bytes), "nicsim takes sealed memory only");
-    *id = next_id++;
-    segments.emplace(*id, std::make_unique<View>(fd, bytes));
-    return VMMC_OK;
-  }
-  void release_segment(std::uint32_t id) override {
-    must(segments.erase(id) == 1, "only what was registered is released");
-  }
-  void settle_transfers() override {
-    ++settled;
-    if (when_settling) when_settling();
-  }
-
-  // The byte at `offset` of a covered buffer, as nicsim sees it.
-  std::byte& at(const SharedSegments::Cover& cover, std::size_t offset) {
-    std::size_t place = cover.page_offset + offset;
-    for (const wire::Extent& extent : cover.extents) {
-      if (place < extent.pages * kPage)
-        return segments.at(extent.segment)->data[extent.first_page * kPage + place];
-      place -= extent.pages * kPage;
-    }
-    must(false, "the offset is in the buffer");
-    std::abort();
-  }
-  std::byte& at(const SegmentPosition& position) {
-    return segments.at(position.segment)->data[position.offset];
-  }
-
-  std::map<std::uint32_t, std::unique_ptr<View>> segments;
-  std::uint32_t next_id = 1;
-  int refuse_after = -1;  // registrations that still work; -1: all
-  int settled = 0;
-  std::function<void()> when_settling;
-};
-
-struct Fixture {
-  TestPages pages{8};  // outlives what covers it
-  FakeRegistrar nicsim;
-  SharedSegments shared{nicsim};
-
-  SharedSegments::Cover cover(std::size_t offset, std::size_t length) {
-    auto result = shared.cover(pages.data() + offset, length);
-    CHECK(result.verdict.status == VMMC_OK);
-    CHECK(result.verdict.detail.empty());
-    return result;
-  }
-  void release(std::size_t offset, std::size_t length) {
-    shared.release(pages.data() + offset, length);
-  }
-  bool found(std::size_t offset, std::size_t length) {
-    return shared.find(pages.data() + offset, length).has_value();
-  }
-};
 
 TEST_CASE_FIXTURE(Fixture, "allocated memory is zeroed, page-aligned and found by sends") {
   const auto allocation = shared.allocate(5000);

@@ -1,0 +1,294 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// VMMC: user-level virtual memory-mapped communication. The C++20 interface: owners for what the C
+// interface (vmmc.h) gives, errors as values. All rules, units and errors are those of vmmc.h.
+//
+//   auto attached = vmmc::attachment::attach().value();
+//   auto proxy = vmmc::proxy::import({0, 1}, 7).value();
+//   proxy.send(std::uint32_t{42}, 8).value();
+//
+// Errors      A vmmc::result<T> holds a T or an error code whose category is vmmc::category() and
+// whose
+//             value is an enum vmmc_status. result.value() throws boost::system::system_error if
+//             there is none. vmmc::last_error() is the sentence with the values concerned.
+// Threads     As vmmc.h. An owner is used by one thread at a time; sending through a proxy is not a
+//             change of it, so any number of threads may.
+// Ownership   What an owner's destructor cannot do is not reported; whoever wants to know calls the
+//             named function (finalize, unexport, unimport) first. All owners end before the
+//             attachment does. A moved-from owner owns nothing.
+#pragma once
+
+#include <boost/system/error_code.hpp>
+#include <boost/system/result.hpp>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "vmmc/vmmc.h"
+
+namespace vmmc {
+
+// -------------------------------------------------------------------------------------------
+// errors
+
+inline const boost::system::error_category& category() {
+  struct status_category final : boost::system::error_category {
+    const char* name() const noexcept override { return "vmmc"; }
+    std::string message(int status) const override { return vmmc_strerror(status); }
+  };
+  static const status_category instance;
+  return instance;
+}
+
+inline boost::system::error_code make_error_code(vmmc_status status) {
+  return {static_cast<int>(status), category()};
+}
+
+template <typename T>
+using result = boost::system::result<T>;
+
+inline result<void> to_result(int status) {
+  if (status == VMMC_OK) return {};
+  return make_error_code(static_cast<vmmc_status>(status));
+}
+
+inline const char* last_error() { return vmmc_last_error(); }
+
+// ------------------------------------------------------------------------------------------- times
+
+inline constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::max();
+
+// Of a duration; a negative one is none.
+inline std::uint64_t timeout_of(std::chrono::nanoseconds duration) {
+  if (duration == forever) return VMMC_FOREVER;
+  return duration.count() < 0 ? 0 : static_cast<std::uint64_t>(duration.count());
+}
+
+// ---------------------------------------------------------------------------------------
+// attachment
+
+using identity = vmmc_identity;
+
+inline constexpr vmmc_init_options init_defaults = VMMC_INIT_DEFAULTS;
+inline constexpr vmmc_export_options export_defaults = VMMC_EXPORT_DEFAULTS;
+inline constexpr vmmc_import_options import_defaults = VMMC_IMPORT_DEFAULTS;
+
+// The process's attachment to nicsim (vmmc_init, vmmc_finalize).
+class attachment {
+ public:
+  [[nodiscard]] static result<attachment> attach(const vmmc_init_options& options = init_defaults) {
+    const auto done = to_result(vmmc_init(&options));
+    if (!done) return done.error();
+    return attachment(true);
+  }
+  attachment(attachment&& other) noexcept : attached_(std::exchange(other.attached_, false)) {}
+  attachment& operator=(attachment&& other) noexcept {
+    std::swap(attached_, other.attached_);
+    return *this;
+  }
+  ~attachment() {
+    if (attached_) vmmc_finalize();
+  }
+
+  result<void> finalize() {
+    attached_ = false;
+    return to_result(vmmc_finalize());
+  }
+
+ private:
+  explicit attachment(bool attached) : attached_(attached) {}
+  bool attached_;
+};
+
+inline identity self() { return vmmc_self(); }
+inline std::uint32_t nodes() { return vmmc_nodes(); }
+inline std::uint32_t rank() { return vmmc_rank(); }
+inline std::uint32_t size() { return vmmc_size(); }
+
+inline result<identity> identity_of_rank(std::uint32_t rank) {
+  identity found{};
+  const auto done = to_result(vmmc_identity_of_rank(rank, &found));
+  if (!done) return done.error();
+  return found;
+}
+
+// -------------------------------------------------------------------------------------------
+// memory
+
+// Memory from vmmc_alloc.
+class memory {
+ public:
+  [[nodiscard]] static result<memory> allocate(std::size_t length) {
+    void* address = nullptr;
+    const auto done = to_result(vmmc_alloc(length, &address));
+    if (!done) return done.error();
+    return memory({static_cast<std::byte*>(address), length});
+  }
+  memory(memory&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+  memory& operator=(memory&& other) noexcept {
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~memory() {
+    if (!bytes_.empty()) vmmc_free(bytes_.data());
+  }
+
+  std::span<std::byte> bytes() const { return bytes_; }
+
+  // The memory as objects: as many as fit.
+  template <typename T>
+  requires std::is_trivially_copyable_v<T> std::span<T> as()
+  const { return {reinterpret_cast<T*>(bytes_.data()), bytes_.size() / sizeof(T)}; }
+
+ private:
+  explicit memory(std::span<std::byte> bytes) : bytes_(bytes) {}
+  std::span<std::byte> bytes_;
+};
+
+// -------------------------------------------------------------------------------------------
+// export
+
+// A receive buffer that this process exports; the memory is the caller's, and outlives it.
+class receive_buffer {
+ public:
+  [[nodiscard]] static result<receive_buffer> export_memory(
+      std::span<std::byte> bytes, std::uint32_t id,
+      const vmmc_export_options& options = export_defaults) {
+    const auto done = to_result(vmmc_export(bytes.data(), bytes.size(), id, &options));
+    if (!done) return done.error();
+    return receive_buffer(bytes, id);
+  }
+  receive_buffer(receive_buffer&& other) noexcept
+      : bytes_(std::exchange(other.bytes_, {})), id_(other.id_) {}
+  receive_buffer& operator=(receive_buffer&& other) noexcept {
+    std::swap(bytes_, other.bytes_);
+    std::swap(id_, other.id_);
+    return *this;
+  }
+  ~receive_buffer() {
+    if (!bytes_.empty()) vmmc_unexport(id_);
+  }
+
+  result<void> unexport() {
+    bytes_ = {};
+    return to_result(vmmc_unexport(id_));
+  }
+  std::span<std::byte> bytes() const { return bytes_; }
+  std::uint32_t id() const { return id_; }
+
+ private:
+  receive_buffer(std::span<std::byte> bytes, std::uint32_t id) : bytes_(bytes), id_(id) {}
+  std::span<std::byte> bytes_;
+  std::uint32_t id_;
+};
+
+// ------------------------------------------------------------------------------- import and send
+
+// A send that was started. Its source must not change until it has completed.
+class send_request {
+ public:
+  explicit send_request(vmmc_send_handle handle) : handle_(handle) {}
+  // true: completed; false: not yet.
+  result<bool> test() const {
+    const int status = vmmc_send_test(handle_);
+    if (status == VMMC_PENDING) return false;
+    const auto done = to_result(status);
+    if (!done) return {boost::system::in_place_error, done.error()};
+    return true;
+  }
+  result<void> wait() const { return to_result(vmmc_send_wait(handle_)); }
+
+ private:
+  vmmc_send_handle handle_;
+};
+
+// An imported buffer. Offsets are bytes from its start.
+class proxy {
+ public:
+  [[nodiscard]] static result<proxy> import(identity exporter, std::uint32_t id,
+                                            const vmmc_import_options& options = import_defaults) {
+    void* address = nullptr;
+    std::size_t length = 0;
+    const auto done = to_result(vmmc_import(exporter, id, &options, &address, &length));
+    if (!done) return done.error();
+    return proxy(static_cast<std::byte*>(address), length);
+  }
+  proxy(proxy&& other) noexcept
+      : address_(std::exchange(other.address_, nullptr)), length_(other.length_) {}
+  proxy& operator=(proxy&& other) noexcept {
+    std::swap(address_, other.address_);
+    std::swap(length_, other.length_);
+    return *this;
+  }
+  ~proxy() {
+    if (address_ != nullptr) vmmc_unimport(address_);
+  }
+
+  result<void> unimport() { return to_result(vmmc_unimport(std::exchange(address_, nullptr))); }
+
+  // Names the buffer's first byte to the C interface; cannot be dereferenced.
+  std::byte* address() const { return address_; }
+  std::size_t size() const { return length_; }
+
+  result<void> send(std::span<const std::byte> source, std::size_t offset = 0) const {
+    return to_result(vmmc_send(source.data(), address_ + offset, source.size()));
+  }
+  template <typename T>
+  requires(std::is_trivially_copyable_v<T> && !std::convertible_to<T, std::span<const std::byte>>)
+      result<void> send(const T& object, std::size_t offset = 0)
+  const { return to_result(vmmc_send(&object, address_ + offset, sizeof object)); }
+  [[nodiscard]] result<send_request> send_start(std::span<const std::byte> source,
+                                                std::size_t offset = 0) const {
+    vmmc_send_handle handle = 0;
+    const auto done =
+        to_result(vmmc_send_start(source.data(), address_ + offset, source.size(), &handle));
+    if (!done) return done.error();
+    return send_request(handle);
+  }
+
+ private:
+  proxy(std::byte* address, std::size_t length) : address_(address), length_(length) {}
+  std::byte* address_;
+  std::size_t length_;
+};
+
+inline result<void> fence() { return to_result(vmmc_fence()); }
+
+// ------------------------------------------------------------------------------------------
+// waiting
+
+// Waits until `word comparison value` holds (vmmc_wait_32, vmmc_wait_64).
+template <typename Word>
+requires(std::same_as<Word, std::uint32_t> || std::same_as<Word, std::uint64_t>) result<void> wait(
+    const Word& word, vmmc_comparison comparison, std::type_identity_t<Word> value,
+    vmmc_wait_strategy strategy = VMMC_WAIT_ADAPTIVE, std::chrono::nanoseconds timeout = forever) {
+  if constexpr (sizeof(Word) == 4) {
+    return to_result(vmmc_wait_32(&word, comparison, value, strategy, timeout_of(timeout)));
+  } else {
+    return to_result(vmmc_wait_64(&word, comparison, value, strategy, timeout_of(timeout)));
+  }
+}
+
+inline result<vmmc_counters> counters() {
+  vmmc_counters counted{};
+  const auto done = to_result(vmmc_get_counters(&counted));
+  if (!done) return done.error();
+  return counted;
+}
+
+}  // namespace vmmc
+
+// An enum vmmc_status is an error code by itself: `if (sent.error() == VMMC_ERR_PEER_DEAD)`.
+inline boost::system::error_code make_error_code(vmmc_status status) {
+  return vmmc::make_error_code(status);
+}
+namespace boost::system {
+template <>
+struct is_error_code_enum<vmmc_status> : std::true_type {};
+}  // namespace boost::system
