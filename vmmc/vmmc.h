@@ -4,26 +4,39 @@
  * VMMC: user-level virtual memory-mapped communication. The C interface.
  *
  *   A process exports a buffer of its memory. Another process imports it and gets a proxy: a range
- * of addresses that stands for the remote buffer. Bytes sent to proxy + k land in the exporter's
- * memory at buffer + k. The exporter makes no call to receive them: it looks at its memory.
+ *   of addresses that stands for the remote buffer. Bytes sent to proxy + k land in the exporter's
+ *   memory at buffer + k. The exporter makes no call to receive them: it looks at its memory.
  *
  *     exporter:  vmmc_export(flags, sizeof flags, 7, NULL);
  *     importer:  vmmc_import(exporter, 7, NULL, (void**)&proxy, &length);
  *                vmmc_send(&one, &proxy[3], sizeof one);
  *     exporter:  vmmc_wait_32(&flags[3], VMMC_EQUAL, 1, VMMC_WAIT_ADAPTIVE, VMMC_FOREVER);
  *
- * Units       All lengths and offsets are bytes; all times are nanoseconds, unless a name says
- * otherwise. Errors      Every function that can fail returns VMMC_OK (0) or a negative enum
- * vmmc_status. The calling thread then finds a sentence that says what was wrong, and with what, in
- * vmmc_last_error(). Threads     Every function may be called from any thread at any time after
- * vmmc_init has returned, but for vmmc_finalize, during which no other call may run. Signals
- * vmmc_send, vmmc_send_start, vmmc_send_test, vmmc_fence and the waits may be called from a signal
+ * Units       Lengths and offsets are bytes, times are nanoseconds, unless a name says otherwise.
+ *
+ * Errors      Every function that can fail returns VMMC_OK (0) or a negative enum vmmc_status.
+ *             The calling thread then finds a sentence that says what was wrong, and with what, in
+ *             vmmc_last_error(). "Errors:" below leaves out the prefix VMMC_ERR_, and those that
+ *             every call has: NOT_ATTACHED, FORKED, and, where nicsim is needed, NICSIM_GONE.
+ *
+ * Threads     Every function may be called from any thread at any time after vmmc_init has
+ *             returned, but for vmmc_finalize, during which no other call may run.
+ *
+ * Signals     The functions under 'deliberate update' and 'waiting' may be called from a signal
  *             handler. A send from a handler that interrupted a send of the same thread in the few
- * instructions in which it holds the queue is refused with VMMC_ERR_INTERRUPTED_SEND, and nothing
- * is sent. Fork        A forked child is not attached: its calls return VMMC_ERR_FORKED until it
- * calls vmmc_init itself. It finds a private copy of what was exported or allocated with
- * vmmc_alloc. The parent is undisturbed. Sources     Rules are taken from SHRIMP's papers and
- * manuals where these speak, and are marked 'own choice' in docs/semantics.md where they do not.
+ *             instructions in which it holds the queue is refused with
+ *             VMMC_ERR_INTERRUPTED_SEND, and nothing is sent.
+ *
+ * Fork        A forked child is not attached: its calls return VMMC_ERR_FORKED until it calls
+ *             vmmc_init itself. It finds a private copy of what was exported or allocated with
+ *             vmmc_alloc. The parent is undisturbed.
+ *
+ * Death       A process that ends in any way takes nothing with it but its own buffers: those who
+ *             imported them get VMMC_ERR_PEER_DEAD, and no file, segment or process remains. What
+ *             it had sent and not fenced may be lost.
+ *
+ * Sources     "Rules:" names the rules of docs/semantics.md that a function keeps. There each rule
+ *             has its source in SHRIMP's documents, or is marked 'own choice'.
  */
 #ifndef VMMC_VMMC_H_
 #define VMMC_VMMC_H_
@@ -35,8 +48,7 @@
 extern "C" {
 #endif
 
-/* ----------------------------------------------------------------------------------------------
- * results */
+/* ---------------------------------------------------------------------------------- results */
 
 /* The values are part of the ABI: they never change their meaning. */
 enum vmmc_status {
@@ -53,10 +65,9 @@ enum vmmc_status {
   VMMC_ERR_TOO_MANY_PROCESSES = -8,
   VMMC_ERR_ALREADY_ATTACHED = -9,
   VMMC_ERR_OUT_OF_MEMORY = -10,
-  VMMC_ERR_NO_NICSIM = -11, /* none runs at the socket, and none was, or could be, started */
-  VMMC_ERR_NICSIM_GONE =
-      -12, /* nicsim ended while this process was attached; vmmc_finalize, then vmmc_init */
-  VMMC_ERR_SYSTEM = -13, /* a system call failed; the sentence names it and its error */
+  VMMC_ERR_NO_NICSIM = -11,   /* none runs at the socket, and none was, or could be, started */
+  VMMC_ERR_NICSIM_GONE = -12, /* nicsim ended while this process was attached: finalize, init */
+  VMMC_ERR_SYSTEM = -13,      /* a system call failed; the sentence names it and its error */
   VMMC_ERR_TIMEOUT = -14,
   VMMC_ERR_NO_JOB = -15,   /* vmmc_identity_of_rank without a job, or a rank outside it */
   VMMC_ERR_STRANGER = -16, /* the server at the socket belongs to another user */
@@ -98,27 +109,24 @@ const char* vmmc_strerror(int status);
 const char* vmmc_status_name(int status);
 
 /* The sentence of the calling thread's last failed call, with the numbers and addresses concerned.
- * Valid until the thread's next VMMC call. Empty string if none failed yet. */
+ * Valid until the thread's next VMMC call. Empty string if none failed yet. Rules: S6.3 */
 const char* vmmc_last_error(void);
 
 #define VMMC_FOREVER UINT64_MAX
 
-/* -------------------------------------------------------------------------------- attaching to
- * nicsim */
+/* ----------------------------------------------------------------------- attaching to nicsim */
 
-/* SHRIMP names a process by (node id, process id); ours are small numbers given by nicsim, not Unix
- * pids. */
+/* SHRIMP names a process by (node id, process id). Ours are small numbers given by nicsim, not Unix
+ * pids. Rules: S1.1 */
 typedef struct vmmc_identity {
   uint32_t node;    /* 0 .. vmmc_nodes() - 1 */
-  uint32_t process; /* unique among the processes attached to one nicsim; under vmmcrun equal to the
-                       rank */
+  uint32_t process; /* unique among the processes of one nicsim; under vmmcrun equal to the rank */
 } vmmc_identity;
 
 #define VMMC_ANY UINT32_MAX
 
 typedef struct vmmc_init_options {
-  const char* socket; /* path, or "@name" for the abstract namespace; NULL: $VMMC_SOCKET, else the
-                         user's default */
+  const char* socket; /* a path, or "@name" in the abstract namespace; NULL: see vmmc_init */
   uint32_t node;      /* VMMC_ANY: $VMMC_NODE, else 0 */
   uint32_t process;   /* VMMC_ANY: $VMMC_PROCESS, else nicsim chooses the lowest free number */
   int never_start;    /* nonzero: do not start a nicsim if none runs */
@@ -127,19 +135,24 @@ typedef struct vmmc_init_options {
 #define VMMC_INIT_DEFAULTS \
   { NULL, VMMC_ANY, VMMC_ANY, 0 }
 
-/* Attaches the process to the nicsim of this host. NULL means VMMC_INIT_DEFAULTS. If no nicsim runs
- * at the socket, starts one that ends with its last client; programs that race to start one end up
- * sharing one. The nicsim binary is $VMMC_NICSIM, else `nicsim` beside the running program, else
- * `nicsim` in $PATH. Starts one library thread (all signals blocked) that sleeps on nicsim's
- * socket. Errors: ALREADY_ATTACHED, NO_NICSIM, VERSION, USER_NOT_ALLOWED, STRANGER, NO_SUCH_NODE,
- * PROCESS_ID_IN_USE, TOO_MANY_PROCESSES, OUT_OF_MEMORY, SYSTEM, INVALID_ARGUMENT (an environment
- * variable that is not a number). */
+/* Attaches the process to the nicsim of this host. NULL means VMMC_INIT_DEFAULTS.
+ *
+ * The socket is the option, else $VMMC_SOCKET, else "@vmmc-UID" of the user. If no nicsim runs
+ * there, starts one that ends with its last client; programs that race to start one end up sharing
+ * it. The nicsim binary is $VMMC_NICSIM, else `nicsim` beside the running program, else `nicsim` in
+ * $PATH. Starts one library thread (all signals blocked) that sleeps on nicsim's socket.
+ *
+ * Errors: ALREADY_ATTACHED, NO_NICSIM, VERSION, USER_NOT_ALLOWED, STRANGER, NO_SUCH_NODE,
+ * PROCESS_ID_IN_USE, TOO_MANY_PROCESSES, OUT_OF_MEMORY, SYSTEM, INVALID_ARGUMENT (a name that is no
+ * socket name, an environment variable that is no number). Rules: S1.3-S1.5 */
 int vmmc_init(const vmmc_init_options* options);
 
 /* Delivers what was sent (as vmmc_fence), gives up all imports and exports (exported memory is
  * private again and keeps its content) and detaches. Memory from vmmc_alloc is freed. Proxies
- * become invalid. Returns VMMC_ERR_NICSIM_GONE if nicsim had ended; the process is detached all the
- * same. */
+ * become invalid.
+ *
+ * The process is detached in any case. Errors: NICSIM_GONE if nicsim had ended, else what
+ * vmmc_fence would have reported. Rules: S1.4 */
 int vmmc_finalize(void);
 
 /* Who this process is. {VMMC_ANY, VMMC_ANY} when not attached. */
@@ -148,40 +161,37 @@ vmmc_identity vmmc_self(void);
 /* Number of emulated nodes, 0 when not attached. */
 uint32_t vmmc_nodes(void);
 
-/* The parallel job, as vmmcrun set it up ($VMMC_RANK, $VMMC_SIZE): 0 and 1 for a program started by
- * hand. */
+/* The parallel job, as vmmcrun set it up ($VMMC_RANK, $VMMC_SIZE): 0 and 1 for a program that was
+ * started by hand. */
 uint32_t vmmc_rank(void);
 uint32_t vmmc_size(void);
 
-/* The identity of another process of the job; needs no communication. Errors: NO_JOB, NOT_ATTACHED.
- */
+/* The identity of another process of the job; needs no communication. Errors: NO_JOB. */
 int vmmc_identity_of_rank(uint32_t rank, vmmc_identity* identity);
 
-size_t vmmc_page_size(void); /* 4096, as SHRIMP's */
-size_t vmmc_word_size(void); /* 4, as SHRIMP's */
+/* 4096 and 4, as SHRIMP's. Rules: S1.2 */
+size_t vmmc_page_size(void);
+size_t vmmc_word_size(void);
 
-/* ---------------------------------------------------------------------------------------------
- * memory */
+/* ----------------------------------------------------------------------------------- memory */
 
 /* Page-aligned, zeroed memory that is cheapest to export and to send from. Backed in full when the
- * call returns, so that a shortage is an error here and never a SIGBUS later. Errors: ZERO_LENGTH,
- * LENGTH_OVERFLOW, OUT_OF_MEMORY. */
+ * call returns, so that a shortage is an error here and never a SIGBUS later.
+ * Errors: ZERO_LENGTH, LENGTH_OVERFLOW, OUT_OF_MEMORY. Rules: S6.4 */
 int vmmc_alloc(size_t length, void** memory);
 
 /* Waits until sends from this memory are complete. Errors: NOT_ALLOCATED, IN_USE. */
 int vmmc_free(void* memory);
 
-/* ---------------------------------------------------------------------------------------------
- * export */
+/* ----------------------------------------------------------------------------------- export */
 
 #define VMMC_READ 1u
 #define VMMC_WRITE 2u
 
 enum vmmc_executor {
-  VMMC_EXECUTOR_AUTO =
-      0, /* whatever is fastest among what the rights allow; in this version always nic */
-  VMMC_EXECUTOR_NIC = 1, /* nicsim moves the bytes and checks every transfer */
-  VMMC_EXECUTOR_HOST = 2 /* the sender's own core; not in this version: EXECUTOR_UNAVAILABLE */
+  VMMC_EXECUTOR_AUTO = 0, /* the fastest that the rights allow; in this version always nic */
+  VMMC_EXECUTOR_NIC = 1,  /* nicsim moves the bytes and checks every transfer */
+  VMMC_EXECUTOR_HOST = 2  /* the sender's own core; not in this version: EXECUTOR_UNAVAILABLE */
 };
 
 typedef struct vmmc_export_options {
@@ -189,8 +199,7 @@ typedef struct vmmc_export_options {
   uint32_t user;     /* uid of those who may import; VMMC_ANY: every user that nicsim serves */
   uint32_t node;     /* their node, or VMMC_ANY */
   uint32_t process;  /* their process id, or VMMC_ANY */
-  uint32_t executor; /* VMMC_EXECUTOR_NIC demands it for every transfer; VMMC_EXECUTOR_AUTO leaves
-                        it open */
+  uint32_t executor; /* VMMC_EXECUTOR_NIC demands it for every transfer; AUTO leaves it open */
 } vmmc_export_options;
 
 /* Read and write, for every process that nicsim serves. (nicsim serves the user who started it,
@@ -202,27 +211,29 @@ typedef struct vmmc_export_options {
  * VMMC_EXPORT_DEFAULTS.
  *
  * The id is unique within the process. The address is aligned to a word (4 bytes); the length is
- * any number of bytes > 0. Buffers do not overlap. Any private readable and writable memory will
- * do: vmmc_alloc, malloc, mmap, globals. The whole pages around such memory become shared pages in
- * place: their content is kept and stores made by other threads meanwhile are not lost (they wait
- * for microseconds; but a system call that writes there at that moment, e.g. read(2), may fail with
- * EFAULT). Importers never reach neighbours on the first and last page. Refused with BAD_MEMORY:
- * memory not mapped, not readable or not writable, shared or file mappings, huge pages, and stacks.
- * The memory must stay mapped until vmmc_unexport: do not free it before.
+ * any number of bytes > 0. Buffers do not overlap.
+ *
+ * Any private readable and writable memory will do: vmmc_alloc, malloc, mmap, globals. The whole
+ * pages around such memory become shared pages in place: their content is kept, and stores made by
+ * other threads meanwhile are not lost (they wait for microseconds; but a system call that writes
+ * there at that moment, e.g. read(2), may fail with EFAULT). Importers never reach neighbours on
+ * the first and last page. The memory must stay mapped until vmmc_unexport: do not free it before.
+ *
+ * Refused with BAD_MEMORY: memory that is not mapped, not readable, not writable or executable,
+ * shared mappings, huge pages, stacks, thread-local storage.
  *
  * Errors: DUPLICATE_ID, OVERLAP, MISALIGNED, ZERO_LENGTH, LENGTH_OVERFLOW, BAD_MEMORY,
- * INVALID_RIGHTS, TOO_MANY_EXPORTS, OUT_OF_MEMORY, EXECUTOR_UNAVAILABLE. After an error nothing is
- * exported. */
+ * INVALID_RIGHTS, NO_SUCH_NODE, TOO_MANY_EXPORTS, OUT_OF_MEMORY, EXECUTOR_UNAVAILABLE,
+ * INVALID_ARGUMENT. After an error nothing is exported. Rules: S2.1-S2.7 */
 int vmmc_export(void* address, size_t length, uint32_t buffer_id,
                 const vmmc_export_options* options);
 
 /* Takes the buffer back. Transfers that nicsim has been given before the call are carried out
- * first; when it has returned no byte arrives any more and importers get VMMC_ERR_UNEXPORTED.
- * Errors: UNKNOWN_EXPORT. */
+ * first; when it has returned no byte arrives any more, and importers get VMMC_ERR_UNEXPORTED.
+ * Errors: UNKNOWN_EXPORT. Rules: S2.8, S2.9 */
 int vmmc_unexport(uint32_t buffer_id);
 
-/* ---------------------------------------------------------------------------------------------
- * import */
+/* ----------------------------------------------------------------------------------- import */
 
 typedef struct vmmc_import_options {
   uint32_t access;   /* VMMC_READ | VMMC_WRITE: what is wanted; the export must grant all of it */
@@ -236,17 +247,20 @@ typedef struct vmmc_import_options {
 /* Imports a buffer: waits until the exporter has exported it, then sets *proxy to the address that
  * stands for its first byte and *length (may be NULL) to its length. NULL options mean
  * VMMC_IMPORT_DEFAULTS. The exporter may be on any node and may be this process itself; it need not
- * be attached yet. A proxy has the offset in its page that the buffer has in its own. Plain pointer
- * arithmetic on it names the bytes of the buffer; it cannot be dereferenced (SIGSEGV). Errors:
- * TIMEOUT, PERMISSION_DENIED, NO_SUCH_NODE, TOO_MANY_IMPORTS, DESTINATION_SPACE_FULL,
- * INVALID_RIGHTS, EXECUTOR_UNAVAILABLE. */
+ * be attached yet.
+ *
+ * A proxy has the offset in its page that the buffer has in its own. Plain pointer arithmetic on it
+ * names the bytes of the buffer; it cannot be dereferenced (SIGSEGV).
+ *
+ * Errors: TIMEOUT, PERMISSION_DENIED, NO_SUCH_NODE, TOO_MANY_IMPORTS, DESTINATION_SPACE_FULL,
+ * INVALID_RIGHTS, EXECUTOR_UNAVAILABLE, INVALID_ARGUMENT. Rules: S3.1, S3.3-S3.9 */
 int vmmc_import(vmmc_identity exporter, uint32_t buffer_id, const vmmc_import_options* options,
                 void** proxy, size_t* length);
 
 /* The same without waiting: *request is set at once (options->timeout is not used). Then
  * vmmc_import_test returns VMMC_PENDING until the import has succeeded (VMMC_OK, *proxy and *length
- * set) or failed; either ends the request. vmmc_import_cancel withdraws it. Errors of test and
- * cancel: BAD_HANDLE, and test those of vmmc_import. */
+ * set) or failed; either ends the request. vmmc_import_cancel withdraws it.
+ * Errors of test and cancel: BAD_HANDLE, and of test those of vmmc_import. Rules: S3.2 */
 typedef uint64_t vmmc_import_request;
 int vmmc_import_start(vmmc_identity exporter, uint32_t buffer_id,
                       const vmmc_import_options* options, vmmc_import_request* request);
@@ -254,47 +268,53 @@ int vmmc_import_test(vmmc_import_request request, void** proxy, size_t* length);
 int vmmc_import_cancel(vmmc_import_request request);
 
 /* Gives a proxy up, by its first address. Sends that were issued before are carried out first.
- * Errors: UNKNOWN_IMPORT. Works, and returns VMMC_OK, also when the exporter is gone. */
+ * Works, and returns VMMC_OK, also when the exporter is gone.
+ * Errors: UNKNOWN_IMPORT. Rules: S3.10 */
 int vmmc_unimport(void* proxy);
 
-/* ---------------------------------------------------------------------------------- deliberate
- * update */
+/* ------------------------------------------------------------------------ deliberate update */
 
 /* Sends length bytes to the address that proxy stands for. Returns when the source may be reused;
  * the bytes may still be on their way (vmmc_fence waits for that). The source is any readable
- * memory. No alignment is needed; first and last byte must lie in the same proxy. Transfers of one
- * process to one buffer become visible in the order of the calls; aligned 4- and 8-byte words
- * become visible whole. An error that nicsim finds after the call has returned is reported by the
- * next vmmc_fence. Errors: OUTSIDE_PROXY, UNEXPORTED, PEER_DEAD, NOT_WRITABLE, BAD_SOURCE,
- * ZERO_LENGTH, LENGTH_OVERFLOW, INTERRUPTED_SEND, NICSIM_GONE, NOT_ATTACHED, FORKED. */
+ * memory. No alignment is needed; first and last byte must lie in the same proxy.
+ *
+ * Transfers of one process to one buffer become visible in the order of the calls; aligned 4- and
+ * 8-byte words become visible whole.
+ *
+ * An error that nicsim finds after the call has returned is reported by the next vmmc_fence. A
+ * source that cannot be read is BAD_SOURCE if nicsim reads it, and SIGSEGV if the library does
+ * (up to 16 KiB outside of vmmc_alloc and exported memory).
+ *
+ * Errors: OUTSIDE_PROXY, UNEXPORTED, PEER_DEAD, NOT_WRITABLE, BAD_SOURCE, ZERO_LENGTH,
+ * LENGTH_OVERFLOW, INVALID_ARGUMENT, INTERRUPTED_SEND. Rules: S4.1-S4.12 */
 int vmmc_send(const void* source, void* proxy, size_t length);
 
 /* The same without waiting for the source: it must stay unchanged until vmmc_send_test or
  * vmmc_send_wait says that the send has completed. Completed means here: delivered, or failed with
- * the error returned. A handle may be tested any number of times, for as long as the process is
- * attached; a failure older than the last 1024 failures is forgotten and reads as VMMC_OK. Waits
- * for room if 256 sends of the process are pending. */
+ * the error returned. Waits for room if 256 sends of the process are pending.
+ *
+ * A handle may be tested any number of times, for as long as the process is attached; a failure
+ * older than the last 1024 failures is forgotten and reads as VMMC_OK.
+ * Errors of test and wait: BAD_HANDLE, and those of the send. Rules: S4.8 */
 typedef uint64_t vmmc_send_handle;
 int vmmc_send_start(const void* source, void* proxy, size_t length, vmmc_send_handle* handle);
-int vmmc_send_test(vmmc_send_handle handle); /* VMMC_PENDING, VMMC_OK, or the error; BAD_HANDLE */
+int vmmc_send_test(vmmc_send_handle handle); /* VMMC_PENDING, VMMC_OK, or the error */
 int vmmc_send_wait(vmmc_send_handle handle);
 
 /* Waits until everything that this process sent before the call is in the receivers' memory.
- * Returns the first error among the vmmc_send calls that could not report it themselves since the
- * last fence, and forgets it. */
+ * Returns the first error among the vmmc_send calls since the last fence that could not report it
+ * themselves, and forgets it. Rules: S4.9 */
 int vmmc_fence(void);
 
-/* --------------------------------------------------------------------------------------------
- * waiting */
+/* ---------------------------------------------------------------------------------- waiting */
 
 /* How to wait. All of them end when the condition holds, at the timeout, or when nicsim ends. */
 enum vmmc_wait_strategy {
-  VMMC_WAIT_ADAPTIVE =
-      0,              /* spins while it has the core to itself, yields to others, and soon sleeps */
-  VMMC_WAIT_SPIN = 1, /* looks without a pause; lowest latency on a core of its own, burns it */
-  VMMC_WAIT_PAUSE = 2, /* the same with a pause instruction between looks */
-  VMMC_WAIT_YIELD = 3, /* gives the core to others between looks; burns it when there are none */
-  VMMC_WAIT_BLOCK = 4  /* sleeps at once; no CPU time, one system call on each side */
+  VMMC_WAIT_ADAPTIVE = 0, /* spins while alone on the core, yields to others, and soon sleeps */
+  VMMC_WAIT_SPIN = 1,     /* looks without a pause; quick on a core of its own, burns it */
+  VMMC_WAIT_PAUSE = 2,    /* the same with a pause instruction between looks */
+  VMMC_WAIT_YIELD = 3,    /* gives the core to others between looks; burns it if there are none */
+  VMMC_WAIT_BLOCK = 4     /* sleeps at once; no CPU time, one system call on each side */
 };
 
 enum vmmc_comparison {
@@ -305,10 +325,11 @@ enum vmmc_comparison {
 
 /* Waits until `*word comparison value` holds for an aligned word of the process's own memory that
  * is part of an exported buffer. What a sender sent before that word is visible afterwards
- * (acquire). timeout in ns, or VMMC_FOREVER. A word that changes by other means than a transfer is
- * noticed at once by the spinning strategies, but a sleeper may sleep until the next transfer to
- * this process. Errors: TIMEOUT, NICSIM_GONE, MISALIGNED, INVALID_ARGUMENT, NOT_ATTACHED, FORKED.
- */
+ * (acquire). timeout in ns, or VMMC_FOREVER.
+ *
+ * A word that changes by other means than a transfer is noticed at once by the spinning strategies,
+ * but a sleeper may sleep until the next transfer to this process.
+ * Errors: TIMEOUT, MISALIGNED, INVALID_ARGUMENT. Rules: S5.1-S5.3 */
 int vmmc_wait_32(const uint32_t* word, enum vmmc_comparison comparison, uint32_t value,
                  enum vmmc_wait_strategy strategy, uint64_t timeout);
 int vmmc_wait_64(const uint64_t* word, enum vmmc_comparison comparison, uint64_t value,
@@ -322,8 +343,7 @@ int vmmc_wait_strategy_from_name(const char* name);
  * the whole process; the default is VMMC_WAIT_ADAPTIVE, or $VMMC_WAIT. Errors: INVALID_ARGUMENT. */
 int vmmc_set_wait_strategy(enum vmmc_wait_strategy strategy);
 
-/* -------------------------------------------------------------------------------------------
- * counters */
+/* --------------------------------------------------------------------------------- counters */
 
 /* Since vmmc_init. The first group is counted by nicsim, the second by the library. */
 typedef struct vmmc_counters {
@@ -333,18 +353,19 @@ typedef struct vmmc_counters {
   uint64_t transfers_refused;  /* asked for by this process and refused by nicsim */
   uint64_t transfers_received; /* into buffers that this process exports */
   uint64_t bytes_received;
-  uint64_t inline_transfers;  /* by where the source bytes were: in the descriptor itself ... */
+  uint64_t inline_transfers;  /* by where the source bytes were: in the descriptor ... */
   uint64_t staged_transfers;  /* ... copied by the library into memory shared with nicsim */
-  uint64_t segment_transfers; /* ... in memory that nicsim has mapped: vmmc_alloc, exported pages */
+  uint64_t segment_transfers; /* ... in memory that nicsim has mapped: vmmc_alloc, exports */
   uint64_t memory_transfers;  /* ... anywhere else, read across by nicsim */
   uint64_t wakeups;           /* times nicsim woke this process from sleep */
-  uint64_t doorbells;         /* times this process woke nicsim from sleep */
-  uint64_t queue_full_waits;  /* sends that had to wait for room */
+
+  uint64_t doorbells;           /* times this process woke nicsim from sleep */
+  uint64_t queue_full_waits;    /* sends that had to wait for room */
   uint64_t nic_executor_sends;  /* sends by executor */
   uint64_t host_executor_sends; /* always 0 in this version */
 } vmmc_counters;
 
-/* Errors: INVALID_ARGUMENT, NOT_ATTACHED, FORKED. */
+/* Errors: INVALID_ARGUMENT. */
 int vmmc_get_counters(vmmc_counters* counters);
 
 #ifdef __cplusplus

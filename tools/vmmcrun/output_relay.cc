@@ -15,8 +15,8 @@
 namespace vmmc::run {
 namespace {
 
-constexpr std::size_t kQueueLimit = 256 * 1024;  // bytes; above it the ranks wait
-constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kQueueLimit = std::size_t{256} * 1024;  // bytes; above it the ranks wait
+constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 
 // O_NONBLOCK on the descriptor itself would change the open file of whoever started us. Only a pipe
 // or a terminal needs this: a file does not block, and a socket is told so at each write.
