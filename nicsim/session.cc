@@ -3,6 +3,7 @@
 
 #include "nicsim/session.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -37,6 +38,11 @@ std::optional<wire::ExportRequest> as_export(std::span<const std::byte> message)
     return std::nullopt;
   }
   return request;
+}
+
+bool has_hung_up(int socket) {
+  pollfd poll{socket, 0, 0};
+  return ::poll(&poll, 1, 0) == 1 && (poll.revents & POLLHUP) != 0;
 }
 
 }  // namespace
@@ -84,7 +90,10 @@ void Session::await_doorbell() {
 }
 
 // One request a time, so that a client that keeps asking does not keep nicsim from the others.
+// Requests that a client left behind when it ended are dropped: nobody waits for their replies, and
+// its successor may be waiting for its process id.
 void Session::read_requests() {
+  if (has_hung_up(socket_.native_handle())) return stop();
   std::array<std::byte, wire::kMaxMessageBytes> buffer;
   auto received = platform::receive_message(socket_.native_handle(), buffer);
   if (!received.ok()) {

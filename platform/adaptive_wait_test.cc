@@ -175,6 +175,12 @@ TEST_CASE_FIXTURE(System, "alone: sleep when the budget is used") {
   CHECK(clock_now - began < 50'000 + 2'000 + kFastYield);
 }
 
+TEST_CASE_FIXTURE(System, "alone: the looks before the first yield are charged too") {
+  AdaptiveWait wait = wait_alone(1'000 + kFastYield);
+  CHECK(run(wait, 10'000, 20, kFastYield) == Advice::kSleep);
+  CHECK(yields == 1);
+}
+
 TEST_CASE_FIXTURE(System, "each wait has the whole budget") {
   AdaptiveWait wait = wait_alone(50'000);
   for (int i = 0; i < 10; ++i) {
