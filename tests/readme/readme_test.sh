@@ -1,0 +1,19 @@
+#!/bin/sh
+# SPDX-FileCopyrightText: The VMMC authors
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# readme_test.sh NICSIM VMMCRUN HELLO ANSWER: the two programs of README.md print what it says.
+set -eu
+export VMMC_NICSIM="$PWD/$1"
+vmmcrun=$2
+
+expect() {
+  [ "$1" = "$2" ] && return
+  printf 'expected:\n%s\ngot:\n%s\n' "$1" "$2" >&2
+  exit 1
+}
+
+expect "rank 0 has received: hello" "$("$vmmcrun" -n 2 "$3")"
+# The ranks print in any order.
+expect "rank 0 has received 42
+rank 1 has received 41" "$("$vmmcrun" -n 2 "$4" | sort)"
