@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include <algorithm>
-#include <cerrno>
 
 namespace vmmc::platform {
 namespace {

@@ -22,6 +22,9 @@
 // during one yield: such a neighbour computes, and a sleeper that is woken gets the core from it
 // sooner than one who queues for it. Advice is repeated at each further step until reset().
 //
+// After (b) the waits of the next 100 ms sleep at once, without a yield: to find out whether the
+// neighbour still computes would cost one of its turns. This outlives reset() too.
+//
 // Threads and processes
 //   One object per waiting thread. A wait in a signal handler uses an object of its own (or a
 //   copy).
@@ -100,7 +103,7 @@ class AdaptiveWait {
   std::uint32_t fast_yields_ = 0;                  // in a row
   bool shared_ = true;  // learned; unknown at first, so ask the kernel at once
   bool sleep_ = false;
-  std::uint64_t crowded_until_ = 0;
+  std::uint64_t crowded_until_ = 0;  // learned: until then every wait sleeps at once
 };
 
 }  // namespace vmmc::platform

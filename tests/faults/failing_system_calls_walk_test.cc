@@ -34,7 +34,8 @@ unsigned char pattern(std::size_t i) { return static_cast<unsigned char>(i * 7 +
 // One life. Each call that can be made is made, whatever became of those before.
 class Life {
  public:
-  explicit Life(std::vector<unsigned char>& heap) : heap_(heap) {}
+  // A tidy one gives back what it took; the other leaves that to vmmc_finalize.
+  Life(std::vector<unsigned char>& heap, bool tidy) : heap_(heap), tidy_(tidy) {}
 
   void live() {
     if (!step("vmmc_init", vmmc_init(nullptr))) {
@@ -44,12 +45,7 @@ class Life {
     }
     export_both();
     send_both();
-    for (void* proxy : {to_memory_, to_heap_}) {
-      if (proxy != nullptr) step("vmmc_unimport", vmmc_unimport(proxy));
-    }
-    if (heap_exported_) step("vmmc_unexport of the heap", vmmc_unexport(1));
-    if (memory_exported_) step("vmmc_unexport", vmmc_unexport(2));
-    if (memory_ != nullptr && !memory_exported_) step("vmmc_free", vmmc_free(memory_));
+    if (tidy_) give_back();
     step("vmmc_finalize", vmmc_finalize());
     EXPECT(vmmc_finalize() == VMMC_ERR_NOT_ATTACHED);
   }
@@ -62,6 +58,15 @@ class Life {
   const std::vector<Failure>& failures() const { return failures_; }
 
  private:
+  void give_back() {
+    for (void* proxy : {to_memory_, to_heap_}) {
+      if (proxy != nullptr) step("vmmc_unimport", vmmc_unimport(proxy));
+    }
+    if (heap_exported_) step("vmmc_unexport of the heap", vmmc_unexport(1));
+    if (memory_exported_) step("vmmc_unexport", vmmc_unexport(2));
+    if (memory_ != nullptr && !memory_exported_) step("vmmc_free", vmmc_free(memory_));
+  }
+
   bool step(const char* call, int status) {
     if (status == VMMC_OK) return true;
     failures_.push_back({call, status, vmmc_last_error()});
@@ -100,6 +105,7 @@ class Life {
   }
 
   std::vector<unsigned char>& heap_;
+  const bool tidy_;
   void* memory_ = nullptr;
   bool heap_exported_ = false;
   bool memory_exported_ = false;
@@ -128,7 +134,8 @@ bool may_fail_in_silence(const std::string& call) { return call == "munmap"; }
 
 class Walk {
  public:
-  Walk(int error, std::vector<unsigned char>& heap) : error_(error), heap_(heap) {}
+  Walk(int error, std::vector<unsigned char>& heap, bool tidy)
+      : error_(error), heap_(heap), tidy_(tidy) {}
 
   void run() {
     for (unsigned n = 1;; ++n) {
@@ -150,7 +157,7 @@ class Walk {
  private:
   // False if there were less than n calls.
   bool live_with_failing(unsigned n) {
-    Life life(heap_);
+    Life life(heap_, tidy_);
     const std::size_t descriptors = count_descriptors(0);
     {
       FailingSystemCalls faults(n, error_);
@@ -169,7 +176,7 @@ class Walk {
   }
 
   void live_well() {
-    Life life(heap_);
+    Life life(heap_, tidy_);
     life.live();
     if (!life.failures().empty()) complain(life.failures().front());
     EXPECT(life.failures().empty());
@@ -222,6 +229,7 @@ class Walk {
 
   const int error_;
   std::vector<unsigned char>& heap_;
+  const bool tidy_;
   std::string failed_call_;
   std::map<std::string, unsigned> silent_;
 };
@@ -236,8 +244,8 @@ TEST_CASE("whichever system call fails, the call of the program fails, and the n
     run_processes(nicsim, {[error](Part&) {
                     std::vector<unsigned char> heap(kHeapBytes);
                     for (std::size_t i = 0; i < kHeapBytes; ++i) heap[i] = pattern(i);
-                    Life(heap).live();
-                    Walk(error, heap).run();
+                    Life(heap, true).live();
+                    for (const bool tidy : {true, false}) Walk(error, heap, tidy).run();
                   }});
   }
   for (int i = 0; i < 500 && count_descriptors(nicsim.pid()) != before; ++i) ::usleep(10'000);

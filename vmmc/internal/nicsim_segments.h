@@ -5,6 +5,7 @@
 #pragma once
 
 #include "vmmc/internal/control_connection.h"
+#include "vmmc/internal/error.h"
 #include "vmmc/internal/memory/shared_segments.h"
 #include "vmmc/internal/send_queue.h"
 
@@ -21,9 +22,11 @@ class NicsimSegments : public SegmentRegistrar {
     ControlConnection::Reply reply;
     const int status =
         connection_.call(wire::MessageType::kRegisterSegment, request, &reply, sizeof request, fd);
+    if (status == VMMC_ERR_NICSIM_GONE) return fail(status, "%s", status_sentence(status));
     if (status != VMMC_OK) return status;
     *id = reply.as<wire::RegisterSegmentReply>().segment;
-    return static_cast<int>(reply.status());
+    return reply.status() == wire::Status::kOk ? VMMC_OK
+                                               : fail_refused(reply.status(), "refused");
   }
 
   // If nicsim has gone it has forgotten the segment already.

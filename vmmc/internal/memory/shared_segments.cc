@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "vmmc/internal/error.h"
 #include "vmmc/internal/memory/memory_check.h"
 #include "vmmc/vmmc.h"
 
@@ -95,7 +96,8 @@ SegmentVerdict SharedSegments::create_segment(std::size_t bytes, platform::FileD
   if (!created.ok()) return no_memory_for(bytes, created.error());
   const int status = registrar_.register_segment(created.value().get(), bytes, id);
   if (status != VMMC_OK)
-    return {status, "nicsim did not take a segment of " + std::to_string(bytes) + " bytes"};
+    return {status, "nicsim did not take a segment of " + std::to_string(bytes) +
+                        " bytes: " + last_error()};
   *memory = std::move(created.value());
   return {};
 }

@@ -45,7 +45,8 @@ namespace vmmc::internal {
 // How segments are made known to nicsim. Statuses are enum vmmc_status.
 struct SegmentRegistrar {
   virtual ~SegmentRegistrar() = default;
-  // `fd` is a sealed memfd of `bytes`; it is closed by the caller afterwards.
+  // `fd` is a sealed memfd of `bytes`; it is closed by the caller afterwards. A failure leaves its
+  // sentence in last_error().
   virtual int register_segment(int fd, std::size_t bytes, std::uint32_t* id) = 0;
   virtual void release_segment(std::uint32_t id) = 0;
   // Returns when no transfer is under way any more whose source was found (SharedSegments::find)
