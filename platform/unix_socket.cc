@@ -42,10 +42,11 @@ int make_address(const std::string& name, Address& address) {
 // Refused by name only when nobody listens. Non-blocking, since a live server whose queue is full
 // would let us wait; every other outcome (queue full, other socket type, no permission) means a
 // live server, or one that is not ours.
-bool nobody_listens(const Address& address) {
+Result<bool> nobody_listens(const Address& address) {
   const FileDescriptor probe(
       system_calls().socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  return probe.valid() && system_calls().connect(probe.get(), address.get(), address.length) != 0 &&
+  if (!probe.valid()) return last_system_error("socket");
+  return system_calls().connect(probe.get(), address.get(), address.length) != 0 &&
          errno == ECONNREFUSED;
 }
 
@@ -71,9 +72,10 @@ Result<FileDescriptor> bind_path(FileDescriptor socket, const std::string& name,
   if (!lock.ok()) return lock.error();
   struct stat status {};
   if (::lstat(name.c_str(), &status) == 0) {
-    if (!S_ISSOCK(status.st_mode) || !nobody_listens(address)) {
-      return SystemError{"bind", EADDRINUSE};
-    }
+    if (!S_ISSOCK(status.st_mode)) return SystemError{"bind", EADDRINUSE};
+    const Result<bool> stale = nobody_listens(address);
+    if (!stale.ok()) return stale.error();
+    if (!stale.value()) return SystemError{"bind", EADDRINUSE};
     ::unlink(name.c_str());
   }
   // Linux gives the file the mode of the socket, less the umask: 0600 from the first moment.

@@ -208,6 +208,14 @@ TEST_CASE("the path of a dead server is replaced") {
   CHECK(connect_unix_socket(path).ok());
 }
 
+TEST_CASE("a stale path that cannot be tried is no live server") {
+  const Directory directory;
+  const std::string path = directory / "socket";
+  listen_at(path).reset();
+  FailingSystemCalls faults(3, EMFILE);  // after the listening socket and the directory
+  CHECK(errno_of(listen_unix_socket(path)) == EMFILE);
+}
+
 TEST_CASE("servers that race for the path of a dead one: one wins") {
   const Directory directory;
   const std::string path = directory / "socket";
