@@ -30,8 +30,10 @@ constexpr std::uint32_t kFastYieldsWhenAlone = 3;
 // the core back after microseconds, one that computes after its time slice of milliseconds.
 constexpr std::uint64_t kLongTurn = 500'000;
 
-// Who computes is likely to go on. To yield and find out costs one of its turns, so the waits of
-// this time do not try, and sleep at once: some 4 % of the time is lost to trying, not all of it.
+// Who computes is likely to go on: a second long turn so soon after the first is no accident. To
+// yield and find out costs one more of them, so the waits of the next kCrowdedFor do not try, and
+// sleep at once: some 8 % of the time is lost to trying, not all of it.
+constexpr std::uint64_t kSecondTurnWithin = 50'000'000;
 constexpr std::uint64_t kCrowdedFor = 100'000'000;
 
 std::uint64_t monotonic_now() {
@@ -51,22 +53,31 @@ const WaitCalls kRealWaitCalls = {monotonic_now, yield_core};
 
 AdaptiveWait::Advice AdaptiveWait::ask_kernel() {
   if (sleep_) return Advice::kSleep;
-  const std::uint64_t before = calls_->now();
+  // When shared, one yield follows the other: the end of the last is the beginning of this one.
+  if (clock_ == 0 || !shared_) clock_ = calls_->now();
+  const std::uint64_t before = clock_;
   if (before < crowded_until_) {
     sleep_ = true;
     return Advice::kSleep;
   }
   if (!shared_) end_stretch(before);
   calls_->yield();
-  const std::uint64_t after = calls_->now();
-  const std::uint64_t yield = after - before;
+  clock_ = calls_->now();
+  const std::uint64_t yield = clock_ - before;
   charge(std::min(yield, longest_alone()));
   learn(yield);
-  stretch_began_ = after;
-  if (yield >= kLongTurn) crowded_until_ = after + kCrowdedFor;
+  stretch_began_ = clock_;
+  if (yield >= kLongTurn) note_long_turn();
   sleep_ = left_ == 0 || yield >= kLongTurn;
   looks_left_ = shared_ || sleep_ ? 0 : looks_per_stretch_;
   return sleep_ ? Advice::kSleep : Advice::kLook;
+}
+
+void AdaptiveWait::note_long_turn() {
+  if (last_long_turn_ != 0 && clock_ - last_long_turn_ < kSecondTurnWithin) {
+    crowded_until_ = clock_ + kCrowdedFor;
+  }
+  last_long_turn_ = clock_;
 }
 
 void AdaptiveWait::end_stretch(std::uint64_t now) {

@@ -22,8 +22,9 @@
 // during one yield: such a neighbour computes, and a sleeper that is woken gets the core from it
 // sooner than one who queues for it. Advice is repeated at each further step until reset().
 //
-// After (b) the waits of the next 100 ms sleep at once, without a yield: to find out whether the
-// neighbour still computes would cost one of its turns. This outlives reset() too.
+// After two such turns within 50 ms the waits of the next 100 ms sleep at once, without a yield: to
+// find out whether the neighbour still computes would cost one of its turns. (One alone may be an
+// accident: an interrupt, a stall of the virtual machine.) This outlives reset() too.
 //
 // Threads and processes
 //   One object per waiting thread. A wait in a signal handler uses an object of its own (or a
@@ -65,6 +66,7 @@ class AdaptiveWait {
   void reset() {
     left_ = budget_;
     stretch_began_ = 0;
+    clock_ = 0;
     looks_left_ = shared_ ? 0 : looks_per_stretch_;
     sleep_ = false;
   }
@@ -79,6 +81,10 @@ class AdaptiveWait {
     return ask_kernel();
   }
 
+  // What the clock said when this wait last read it; 0 if it has not. Spares its user a look at the
+  // clock, which costs some 25 ns, for a deadline.
+  std::uint64_t clock() const { return clock_; }
+
   // Whether it believes that somebody else wants this core.
   bool shared() const { return shared_; }
 
@@ -86,6 +92,7 @@ class AdaptiveWait {
   Advice ask_kernel();
   void end_stretch(std::uint64_t now);
   void learn(std::uint64_t yield);
+  void note_long_turn();
   void charge(std::uint64_t time) { left_ -= time < left_ ? time : left_; }
   std::uint64_t longest_alone() const { return 2 * fastest_yield_; }
 
@@ -103,6 +110,8 @@ class AdaptiveWait {
   std::uint32_t fast_yields_ = 0;                  // in a row
   bool shared_ = true;  // learned; unknown at first, so ask the kernel at once
   bool sleep_ = false;
+  std::uint64_t clock_ = 0;
+  std::uint64_t last_long_turn_ = 0;
   std::uint64_t crowded_until_ = 0;  // learned: until then every wait sleeps at once
 };
 

@@ -31,6 +31,7 @@ constexpr WaitCalls kFakeCalls = {[] { return clock_now; },
 constexpr std::uint64_t kFastYield = 400;
 constexpr std::uint64_t kSlowYield = 20'000;
 constexpr std::uint64_t kLongTurn = 500'000;
+constexpr std::uint64_t kSecondTurnWithin = 50'000'000;
 constexpr std::uint64_t kCrowdedFor = 100'000'000;
 
 constexpr std::uint64_t kNoLimit = UINT64_MAX;
@@ -223,11 +224,28 @@ TEST_CASE_FIXTURE(System, "a long turn of somebody else: sleep at once") {
   CHECK(step(wait, kFastYield) == Advice::kSleep);
 }
 
-TEST_CASE_FIXTURE(System, "after a long turn, the waits of the next 100 ms sleep without a yield") {
+// Two long turns, the second one so long after the first; then the next wait begins.
+AdaptiveWait wait_after_two_long_turns(std::uint64_t apart) {
   AdaptiveWait wait(kNoLimit, &kFakeCalls);
   step(wait, kLongTurn);
-  const std::uint64_t ended = clock_now;
+  wait.reset();
+  clock_now += apart - kLongTurn;
+  step(wait, kLongTurn);
+  wait.reset();
   yields = 0;
+  return wait;
+}
+
+TEST_CASE_FIXTURE(System, "one long turn may be an accident: the next wait tries again") {
+  AdaptiveWait wait(kNoLimit, &kFakeCalls);
+  step(wait, kLongTurn);
+  wait.reset();
+  CHECK(step(wait, kFastYield) == Advice::kLook);
+}
+
+TEST_CASE_FIXTURE(System, "after two long turns the waits of the next 100 ms sleep, no yield") {
+  AdaptiveWait wait = wait_after_two_long_turns(kSecondTurnWithin - 1);
+  const std::uint64_t ended = clock_now;
   for (const std::uint64_t later : {std::uint64_t{0}, kCrowdedFor / 2, kCrowdedFor - 1}) {
     CAPTURE(later);
     wait.reset();
@@ -239,6 +257,20 @@ TEST_CASE_FIXTURE(System, "after a long turn, the waits of the next 100 ms sleep
   clock_now = ended + kCrowdedFor;
   CHECK(step(wait, kFastYield) == Advice::kLook);
   CHECK(yields == 1);
+}
+
+TEST_CASE_FIXTURE(System, "two long turns far apart are two accidents") {
+  AdaptiveWait wait = wait_after_two_long_turns(kSecondTurnWithin);
+  CHECK(step(wait, kFastYield) == Advice::kLook);
+}
+
+TEST_CASE_FIXTURE(System, "the clock is known after the first question to the kernel") {
+  AdaptiveWait wait(kNoLimit, &kFakeCalls);
+  CHECK(wait.clock() == 0);
+  step(wait, kFastYield);
+  CHECK(wait.clock() == clock_now);
+  wait.reset();
+  CHECK(wait.clock() == 0);
 }
 
 TEST_CASE("with the real calls: sleep is advised some time, and errno is left unchanged") {

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include <cerrno>
@@ -89,18 +90,32 @@ Result<FileDescriptor> bind_path(FileDescriptor socket, const std::string& name,
   return socket;
 }
 
+// How long connect and sendmsg may wait, in ns; 0: no limit.
+void limit_sending(int socket, std::uint64_t time) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  timeval limit{static_cast<time_t>(time / kSecond),
+                static_cast<suseconds_t>(time % kSecond / 1'000)};
+  if (time != 0 && time < 1'000) limit.tv_usec = 1;
+  ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
 }  // namespace
 
-Result<FileDescriptor> connect_unix_socket(const std::string& name) {
+Result<FileDescriptor> connect_unix_socket(const std::string& name, std::uint64_t patience) {
   Address address;
   if (const int error = make_address(name, address)) return SystemError{"connect", error};
   FileDescriptor socket(system_calls().socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return last_system_error("socket");
+  if (patience != UINT64_MAX) limit_sending(socket.get(), patience);
   int outcome = 0;
   do {  // an interrupted connect to a Unix socket has not begun
     outcome = system_calls().connect(socket.get(), address.get(), address.length);
   } while (outcome != 0 && errno == EINTR);
-  if (outcome != 0) return last_system_error("connect");
+  if (outcome != 0) {
+    // EAGAIN here: the time is over.
+    return errno == EAGAIN ? SystemError{"connect", ETIMEDOUT} : last_system_error("connect");
+  }
+  if (patience != UINT64_MAX) limit_sending(socket.get(), 0);
   return socket;
 }
 

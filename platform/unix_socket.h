@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -23,8 +24,10 @@ namespace vmmc::platform {
 inline constexpr std::size_t kMaxPassedDescriptors = 2;
 
 // Connects to the server at `name` (blocking, close-on-exec). ECONNREFUSED or ENOENT: nobody
-// listens there. ENAMETOOLONG: the name does not fit a socket address (107 bytes).
-Result<FileDescriptor> connect_unix_socket(const std::string& name);
+// listens there. ENAMETOOLONG: the name does not fit a socket address (107 bytes). ETIMEDOUT: the
+// server has not made room for another client in `patience` ns (UINT64_MAX: no limit).
+Result<FileDescriptor> connect_unix_socket(const std::string& name,
+                                           std::uint64_t patience = UINT64_MAX);
 
 // Listens at `name` (non-blocking, close-on-exec, mode 0600 for a path). EADDRINUSE: a live server
 // is there. A path left by a dead server is replaced; servers that race for one path end up with

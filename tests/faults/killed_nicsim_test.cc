@@ -44,12 +44,13 @@ struct Waiting {
   int due = VMMC_ERR_NICSIM_GONE;
 };
 
+constexpr std::size_t kMuch = 1 << 20;  // more than is copied aside, so that the send waits
 unsigned char* memory = nullptr;
 Proxy proxy;
 
 void export_and_import() {
   attach();
-  memory = export_new(4096, 1);
+  memory = export_new(kMuch, 1);
   proxy = import_from(vmmc_rank(), 1);
 }
 
@@ -79,7 +80,7 @@ int send_and_wait() {
 }
 
 int send_much() {
-  const std::vector<unsigned char> data(4096);
+  const std::vector<unsigned char> data(kMuch);
   return vmmc_send(data.data(), proxy.address, data.size());
 }
 

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <random>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "tests/conformance/conformance.h"
@@ -29,6 +30,7 @@ constexpr std::uint32_t kVictim = 2;
 constexpr std::uint32_t kFirstSurvivor = 3;
 constexpr int kVictimPid = 0;  // index of Part::value
 constexpr int kOver = 1;       // the work may end
+constexpr std::uint32_t kLastTurn = UINT32_MAX;
 constexpr std::uint32_t kMegabyte = 1 << 20;
 
 // Two parts that send to each other until the round is over, and look at what they get.
@@ -43,11 +45,15 @@ Body worker(std::uint32_t other) {
       const bool last = part.value(kOver).load() != 0;
       std::fill(data.begin(), data.end(), static_cast<unsigned char>(turn));
       EXPECT(vmmc_send(data.data(), proxy.address, data.size()) == VMMC_OK);
-      send_word(last ? 0xffffffff : turn, proxy.address + data.size());
+      send_word(last ? kLastTurn : turn, proxy.address + data.size());
       const auto* flag = reinterpret_cast<std::uint32_t*>(memory + data.size());
       EXPECT(vmmc_wait_32(flag, VMMC_AT_LEAST, turn, VMMC_WAIT_ADAPTIVE, 30 * kSecond) == VMMC_OK);
-      const bool over = __atomic_load_n(flag, __ATOMIC_ACQUIRE) == 0xffffffff;
-      if (last || over) break;
+      if (last) break;
+      if (look(memory + data.size()) == kLastTurn) {
+        // The other waits for this, or has ended already.
+        vmmc_send(&kLastTurn, proxy.address + data.size(), sizeof kLastTurn);
+        return;
+      }
       EXPECT(memory[0] == static_cast<unsigned char>(turn) ||
              memory[0] == static_cast<unsigned char>(turn + 1));
     }
@@ -60,9 +66,8 @@ Body victim(Body prepare, Body body) {
   return [=](Part& part) {
     attach();
     prepare(part);
-    part.value(kVictimPid).store(static_cast<std::uint64_t>(::getpid()));
-    part.meet();
     part.expect_to_be_killed();
+    part.value(kVictimPid).store(static_cast<std::uint64_t>(::getpid()));
     for (;;) body(part);
   };
 }
@@ -71,6 +76,7 @@ Body victim(Body prepare, Body body) {
 Body killer(unsigned microseconds) {
   return [microseconds](Part& part) {
     part.meet();
+    while (part.value(kVictimPid).load() == 0) ::usleep(100);
     ::usleep(microseconds);
     EXPECT(::kill(static_cast<pid_t>(part.value(kVictimPid).load()), SIGKILL) == 0);
     ::usleep(2'000);
@@ -128,6 +134,17 @@ bool comes_true(const std::function<bool()>& condition) {
   return false;
 }
 
+// The descriptors of a nicsim that has come to rest.
+std::size_t settled_descriptors(pid_t pid) {
+  std::size_t count = count_descriptors(pid);
+  for (int same = 0; same < 10; ++same) {
+    ::usleep(5'000);
+    const std::size_t again = count_descriptors(pid);
+    if (again != std::exchange(count, again)) same = 0;
+  }
+  return count;
+}
+
 // A nicsim that is watched from before the first fault to after the last.
 class Scene {
  public:
@@ -169,7 +186,7 @@ class Scene {
   NicsimProcess nicsim;
 
  private:
-  const std::size_t descriptors_ = count_descriptors(nicsim.pid());
+  const std::size_t descriptors_ = settled_descriptors(nicsim.pid());
   const std::size_t resident_ = kibibytes(nicsim.pid(), "VmRSS:");
 };
 

@@ -17,26 +17,38 @@ inline std::uint64_t monotonic_ns() {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+// A timeout that counts from the first time that it is asked for: who finds what he waits for at once
+// pays for no look at the clock.
 class Deadline {
  public:
-  // UINT64_MAX: never. A sum past the end of the clock is never, too.
-  explicit Deadline(std::uint64_t timeout) {
-    if (timeout == UINT64_MAX) return;
-    const std::uint64_t now = monotonic_ns();
-    at_ = now + timeout < now ? UINT64_MAX : now + timeout;
-  }
+  // ns; UINT64_MAX: never.
+  explicit Deadline(std::uint64_t timeout) : timeout_(timeout) {}
 
-  bool never() const { return at_ == UINT64_MAX; }
-  bool passed() const { return !never() && monotonic_ns() >= at_; }
-  std::uint64_t remaining() const {
+  bool never() const { return at_ == UINT64_MAX || timeout_ == UINT64_MAX; }
+
+  // Whether it has passed at `now`, a reading of the monotonic clock.
+  bool passed(std::uint64_t now) {
+    if (never()) return false;
+    start(now);
+    return now >= at_;
+  }
+  bool passed() { return !never() && passed(monotonic_ns()); }
+
+  // ns from now; UINT64_MAX: never.
+  std::uint64_t remaining() {
     if (never()) return UINT64_MAX;
     const std::uint64_t now = monotonic_ns();
-    return now >= at_ ? 0 : at_ - now;
+    return passed(now) ? 0 : at_ - now;
   }
-  std::uint64_t at() const { return at_; }
 
  private:
-  std::uint64_t at_ = UINT64_MAX;
+  // A sum past the end of the clock is never, too.
+  void start(std::uint64_t now) {
+    if (at_ == 0) at_ = now + timeout_ < now ? UINT64_MAX : now + timeout_;
+  }
+
+  const std::uint64_t timeout_;
+  std::uint64_t at_ = 0;  // 0: not started
 };
 
 }  // namespace vmmc::internal

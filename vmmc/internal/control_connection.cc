@@ -70,16 +70,16 @@ int ControlConnection::post_message(wire::MessageType type, wire::MessageHeader&
   return fail_system("cannot ask nicsim", sent.error());
 }
 
-int ControlConnection::wait(std::uint32_t number, const Deadline& deadline, Reply* reply) {
+int ControlConnection::wait(std::uint32_t number, std::uint64_t timeout, Reply* reply) {
+  // Longer than this is for ever; the clock's own numbers end after 292 years.
+  constexpr std::uint64_t kLongest = std::uint64_t{1} << 62;
   std::unique_lock lock(mutex_);
   const auto awaited = awaited_.find(number);
   const auto settled = [&] { return awaited->second.has_value() || ended_; };
-  if (deadline.never()) {
+  if (timeout >= kLongest) {
     changed_.wait(lock, settled);
-  } else {
-    const auto at = std::chrono::steady_clock::time_point(
-        std::chrono::nanoseconds(static_cast<std::int64_t>(deadline.at())));
-    if (!changed_.wait_until(lock, at, settled)) return VMMC_ERR_TIMEOUT;
+  } else if (!changed_.wait_for(lock, std::chrono::nanoseconds(timeout), settled)) {
+    return VMMC_ERR_TIMEOUT;
   }
   const bool answered = awaited->second.has_value();
   if (answered) *reply = *awaited->second;
@@ -108,13 +108,12 @@ bool ControlConnection::receive_reply() {
   return true;
 }
 
+// In this order: who learns of it from a request finds that everybody has been told.
 void ControlConnection::end() {
-  {
-    const std::lock_guard lock(mutex_);
-    ended_ = true;
-    changed_.notify_all();
-  }
   on_end_();
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  changed_.notify_all();
 }
 
 }  // namespace vmmc::internal

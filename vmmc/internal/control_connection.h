@@ -30,7 +30,7 @@
 #include "nicsim/wire/control.h"
 #include "platform/file_descriptor.h"
 #include "platform/result.h"
-#include "vmmc/internal/clock.h"
+#include "vmmc/vmmc.h"
 
 namespace vmmc::internal {
 
@@ -74,9 +74,9 @@ class ControlConnection {
                         descriptor, number);
   }
 
-  // Waits for a reply and takes it. VMMC_OK (whatever the reply's verdict), VMMC_ERR_TIMEOUT,
+  // Waits for a reply, `timeout` ns or VMMC_FOREVER, and takes it. VMMC_OK (whatever the reply's verdict), VMMC_ERR_TIMEOUT,
   // VMMC_ERR_NICSIM_GONE.
-  int wait(std::uint32_t number, const Deadline& deadline, Reply* reply);
+  int wait(std::uint32_t number, std::uint64_t timeout, Reply* reply);
 
   // Post and wait, for ever. VMMC_OK whatever the verdict.
   template <typename Request>
@@ -84,7 +84,7 @@ class ControlConnection {
            std::size_t bytes = sizeof(Request), int descriptor = -1) {
     std::uint32_t number = 0;
     const int status = post(type, request, &number, bytes, descriptor);
-    return status == 0 ? wait(number, Deadline(UINT64_MAX), reply) : status;
+    return status == 0 ? wait(number, VMMC_FOREVER, reply) : status;
   }
 
   // In a forked child: closes the child's copy of the socket, and nothing else. Async-signal-safe.

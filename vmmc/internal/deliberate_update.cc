@@ -43,14 +43,14 @@ int DeliberateUpdate::send(const void* source, const void* proxy, std::size_t le
   std::uint64_t ticket = 0;
   int status = VMMC_OK;
   if (length <= wire::kInlineBytes) {
-    status = post_inline(transfer, ticket);
+    status = post_inline(transfer, Report::kByFence, ticket);
   } else if (length <= kStagedBytes) {
-    status = post_staged(transfer, ticket);
+    status = post_staged(transfer, Report::kByFence, ticket);
   } else {
     status = post_in_place(transfer, ticket);
     if (status == VMMC_OK) status = queue_.wait_completed(ticket + 1);
     if (status == VMMC_OK) status = outcome_of(ticket);
-    if (status == kNotInPlace) status = post_in_pieces(transfer, ticket);
+    if (status == kNotInPlace) status = post_in_pieces(transfer, Report::kByFence, ticket);
   }
   return status == VMMC_OK ? status : refused(status);
 }
@@ -62,10 +62,10 @@ int DeliberateUpdate::start(const void* source, const void* proxy, std::size_t l
   std::uint64_t ticket = 0;
   int status = kNotInPlace;
   if (length <= wire::kInlineBytes) {
-    status = post_inline(transfer, ticket);
+    status = post_inline(transfer, Report::kByItself, ticket);
   } else {
     status = post_in_place(transfer, ticket);
-    if (status == kNotInPlace) status = post_in_pieces(transfer, ticket);
+    if (status == kNotInPlace) status = post_in_pieces(transfer, Report::kByItself, ticket);
   }
   if (status != VMMC_OK) return refused(status);
   *handle = ticket + 1;
@@ -118,7 +118,7 @@ int DeliberateUpdate::check_import(const Import& import) const {
   return VMMC_OK;
 }
 
-int DeliberateUpdate::post_inline(const Transfer& transfer, std::uint64_t& ticket) {
+int DeliberateUpdate::post_inline(const Transfer& transfer, Report report, std::uint64_t& ticket) {
   std::byte bytes[wire::kInlineBytes];
   copy_small(bytes, transfer.source, transfer.length);
   SendQueue::Slot slot;
@@ -126,11 +126,12 @@ int DeliberateUpdate::post_inline(const Transfer& transfer, std::uint64_t& ticke
   address(*slot.descriptor, transfer);
   copy_small(slot.descriptor->inline_data, bytes, transfer.length);
   ticket = queue_.publish(slot, {.kind = wire::SourceKind::kInline,
-                                 .inline_length = static_cast<std::uint16_t>(transfer.length)});
+                                 .inline_length = static_cast<std::uint16_t>(transfer.length),
+                                 .reports_itself = report == Report::kByItself});
   return VMMC_OK;
 }
 
-int DeliberateUpdate::post_staged(const Transfer& transfer, std::uint64_t& ticket) {
+int DeliberateUpdate::post_staged(const Transfer& transfer, Report report, std::uint64_t& ticket) {
   StagingArea::Claim claim;
   const auto bytes = static_cast<std::uint32_t>(transfer.length);
   if (const int status = queue_.claim_staging(bytes, claim); status != VMMC_OK) return status;
@@ -143,7 +144,9 @@ int DeliberateUpdate::post_staged(const Transfer& transfer, std::uint64_t& ticke
   address(*slot.descriptor, transfer);
   slot.descriptor->source = {
       .length = transfer.length, .address = claim.offset, .segment = 0, .reserved = {}};
-  ticket = queue_.publish(slot, {.kind = wire::SourceKind::kStaged, .blocks = claim.blocks});
+  ticket = queue_.publish(slot, {.kind = wire::SourceKind::kStaged,
+                                 .blocks = claim.blocks,
+                                 .reports_itself = report == Report::kByItself});
   return VMMC_OK;
 }
 
@@ -167,11 +170,13 @@ int DeliberateUpdate::post_in_place(const Transfer& transfer, std::uint64_t& tic
   return VMMC_OK;
 }
 
-int DeliberateUpdate::post_in_pieces(Transfer transfer, std::uint64_t& ticket) {
+// A handle stands for the last piece. That is enough: an import that has failed one piece fails all
+// later ones.
+int DeliberateUpdate::post_in_pieces(Transfer transfer, Report report, std::uint64_t& ticket) {
   std::size_t left = transfer.length;
   while (left > 0) {
     transfer.length = std::min<std::size_t>(left, kPieceBytes);
-    if (const int status = post_staged(transfer, ticket); status != VMMC_OK) return status;
+    if (const int status = post_staged(transfer, report, ticket); status != VMMC_OK) return status;
     transfer.source += transfer.length;
     transfer.destination += transfer.length;
     left -= transfer.length;

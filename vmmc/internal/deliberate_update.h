@@ -66,10 +66,13 @@ class DeliberateUpdate {
 
   int check(const void* source, const void* proxy, std::size_t length, Transfer& transfer) const;
   int check_import(const Import& import) const;
-  int post_inline(const Transfer& transfer, std::uint64_t& ticket);
-  int post_staged(const Transfer& transfer, std::uint64_t& ticket);
+  // Who tells the program of a failure: the call or handle itself, or the next fence.
+  enum class Report { kByFence, kByItself };
+
+  int post_inline(const Transfer& transfer, Report report, std::uint64_t& ticket);
+  int post_staged(const Transfer& transfer, Report report, std::uint64_t& ticket);
   int post_in_place(const Transfer& transfer, std::uint64_t& ticket);
-  int post_in_pieces(Transfer transfer, std::uint64_t& ticket);
+  int post_in_pieces(Transfer transfer, Report report, std::uint64_t& ticket);
   int outcome_of(std::uint64_t ticket);
   bool is_handle(vmmc_send_handle handle) const { return handle - 1 < queue_.posted(); }
   int refused(int status) const;

@@ -41,8 +41,8 @@ int Imports::ask(vmmc_identity exporter, std::uint32_t id, const vmmc_import_opt
   return status == VMMC_ERR_NICSIM_GONE ? gone() : status;
 }
 
-int Imports::await(const Asked& asked, const Deadline& deadline, Reply* reply) {
-  const int status = connection_.wait(asked.number, deadline, reply);
+int Imports::await(const Asked& asked, std::uint64_t timeout, Reply* reply) {
+  const int status = connection_.wait(asked.number, timeout, reply);
   return status == VMMC_ERR_NICSIM_GONE ? gone() : status;
 }
 
@@ -52,7 +52,7 @@ int Imports::import(vmmc_identity exporter, std::uint32_t id, const vmmc_import_
   int status = ask(exporter, id, options, &asked);
   if (status != VMMC_OK) return status;
   Reply reply;
-  status = await(asked, Deadline(options.timeout), &reply);
+  status = await(asked, options.timeout, &reply);
   if (status == VMMC_ERR_TIMEOUT) {
     status = withdraw(asked, &reply);
     if (status == VMMC_OK && reply.status() == wire::Status::kImportCancelled) {
@@ -70,7 +70,7 @@ int Imports::withdraw(const Asked& asked, Reply* reply) {
   Reply ignored;
   const int status = connection_.call(wire::MessageType::kCancelImport, request, &ignored);
   if (status == VMMC_ERR_NICSIM_GONE) return gone();
-  return status == VMMC_OK ? await(asked, Deadline(UINT64_MAX), reply) : status;
+  return status == VMMC_OK ? await(asked, VMMC_FOREVER, reply) : status;
 }
 
 int Imports::conclude(const Asked& asked, const Reply& reply, void** proxy, std::size_t* length) {
@@ -118,7 +118,7 @@ int Imports::test(vmmc_import_request request, void** proxy, std::size_t* length
   const auto found = started_.find(request);
   if (found == started_.end()) return no_such_request(request);
   Reply reply;
-  const int status = await(found->second, Deadline(0), &reply);
+  const int status = await(found->second, 0, &reply);
   if (status == VMMC_ERR_TIMEOUT) return VMMC_PENDING;
   const Asked asked = found->second;
   started_.erase(found);

@@ -48,7 +48,7 @@ class Imports {
 
   int ask(vmmc_identity exporter, std::uint32_t id, const vmmc_import_options& options,
           Asked* asked);
-  int await(const Asked& asked, const Deadline& deadline, Reply* reply);
+  int await(const Asked& asked, std::uint64_t timeout, Reply* reply);
   int withdraw(const Asked& asked, Reply* reply);
   int conclude(const Asked& asked, const Reply& reply, void** proxy, std::size_t* length);
   int give_up(std::uint32_t slot, std::uint32_t generation);

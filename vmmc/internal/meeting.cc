@@ -27,7 +27,8 @@ namespace vmmc::internal {
 namespace {
 
 constexpr std::uint64_t kPatience = 5'000'000'000;  // ns for connecting and attaching together
-constexpr useconds_t kBetweenTries = 1'000;         // us
+constexpr useconds_t kFirstPause = 1'000;           // us between tries; doubles up to ...
+constexpr useconds_t kLongestPause = 100'000;
 
 // What one try came to: attached, refused for good, or worth another try.
 enum class Outcome { kAttached, kRefused, kNobodyThere };
@@ -93,7 +94,7 @@ Outcome refused(const Wish& wish, const wire::MessageHeader& header, int* status
 }
 
 // Waits for the reply for as long as the whole meeting may take.
-void limit_wait(int socket, const Deadline& deadline) {
+void limit_wait(int socket, Deadline& deadline) {
   const std::uint64_t left = std::max<std::uint64_t>(deadline.remaining(), 1'000'000);
   const timeval limit{static_cast<time_t>(left / 1'000'000'000),
                       static_cast<suseconds_t>(left % 1'000'000'000 / 1'000)};
@@ -132,8 +133,8 @@ Outcome read_attach_reply(const Wish& wish, Meeting& meeting, int* status) {
   return Outcome::kAttached;
 }
 
-Outcome try_once(const Wish& wish, const Deadline& deadline, Meeting& meeting, int* status) {
-  auto socket = platform::connect_unix_socket(wish.socket);
+Outcome try_once(const Wish& wish, Deadline& deadline, Meeting& meeting, int* status) {
+  auto socket = platform::connect_unix_socket(wish.socket, deadline.remaining());
   if (!socket.ok()) return connect_failure(wish, socket.error(), status);
   const auto peer = platform::peer_credentials(socket.value().get());
   if (!peer.ok() || !is_trusted(peer.value().uid)) {
@@ -200,9 +201,9 @@ int meet_nicsim(const vmmc_init_options& options, Meeting& meeting) {
   int status = read_wish(options, wish);
   if (status != VMMC_OK) return status;
   meeting.place = wish.socket;
-  const Deadline deadline(kPatience);
+  Deadline deadline(kPatience);
   std::string program;
-  for (;;) {
+  for (useconds_t pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
     switch (try_once(wish, deadline, meeting, &status)) {
       case Outcome::kAttached:
         return VMMC_OK;
@@ -222,7 +223,7 @@ int meet_nicsim(const vmmc_init_options& options, Meeting& meeting) {
     }
     status = start_nicsim(program, wish.socket);
     if (status != VMMC_OK) return status;
-    ::usleep(kBetweenTries);
+    ::usleep(pause);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,7 +25,12 @@ namespace {
 constexpr int kReadyFd = 3;       // in the new process: the only descriptor beside 0, 1 and 2
 constexpr int kPatience = 5'000;  // ms until a nicsim that says nothing is left alone
 
-bool is_program(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
+// A folder may be entered, which access() calls executable as well.
+bool is_program(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+         ::access(path.c_str(), X_OK) == 0;
+}
 
 std::string beside_this_program() {
   char path[PATH_MAX];

@@ -28,7 +28,8 @@ int SendQueue::begin(Slot& slot) {
 
 std::uint64_t SendQueue::publish(const Slot& slot, const Publication& publication) {
   kept_[slot.ticket % kSlots] = {publication.blocks, publication.reports_itself};
-  claimed_.store(slot.ticket + 1, std::memory_order_relaxed);
+  // Release: whoever finds the slot claimed again finds its last failure in the log (test()).
+  claimed_.store(slot.ticket + 1, std::memory_order_release);
   slot.descriptor->header.store(
       wire::make_header(slot.ticket, publication.kind, wire::Operation::kDeliberateUpdate,
                         publication.inline_length),

@@ -38,14 +38,12 @@ struct Rig {
     SendQueue::Slot slot;
     REQUIRE(queue.begin(slot) == VMMC_OK);
     slot.descriptor->destination = static_cast<std::uint32_t>(status);
-    return queue.publish(slot, {.kind = wire::SourceKind::kStaged,
-                                .blocks = blocks,
-                                .reports_itself = reports_itself});
+    return queue.publish(
+        slot,
+        {.kind = wire::SourceKind::kStaged, .blocks = blocks, .reports_itself = reports_itself});
   }
 
-  bool full() {
-    return queue.posted() - nicsim.view().completed() == wire::kSendSlots;
-  }
+  bool full() { return queue.posted() - nicsim.view().completed() == wire::kSendSlots; }
 };
 
 }  // namespace
@@ -61,8 +59,8 @@ TEST_CASE("a descriptor is published whole under its ticket") {
   CHECK(rig.nicsim.view().ready());
   vmmc::nicsim::DescriptorCopy copy;
   REQUIRE(rig.nicsim.view().take(copy));
-  CHECK(copy.header == wire::make_header(0, wire::SourceKind::kInline,
-                                         wire::Operation::kDeliberateUpdate, 7));
+  CHECK(copy.header ==
+        wire::make_header(0, wire::SourceKind::kInline, wire::Operation::kDeliberateUpdate, 7));
   CHECK(rig.queue.posted() == 1);
 }
 
@@ -229,17 +227,16 @@ TEST_CASE("nicsim's end ends every wait for it") {
   }
   while (!rig.full()) rig.post(VMMC_OK);
   std::array<int, 4> status{};
-  std::array<std::thread, 4> waiters{
-      std::thread([&] {
-        SendQueue::Slot slot;
-        status[0] = rig.queue.begin(slot);
-      }),
-      std::thread([&] { status[1] = rig.queue.wait_completed(1); }),
-      std::thread([&] {
-        StagingArea::Claim claim{};
-        status[2] = rig.queue.claim_staging(1, claim);
-      }),
-      std::thread([&] { status[3] = rig.queue.quiesce(); })};
+  std::array<std::thread, 4> waiters{std::thread([&] {
+                                       SendQueue::Slot slot;
+                                       status[0] = rig.queue.begin(slot);
+                                     }),
+                                     std::thread([&] { status[1] = rig.queue.wait_completed(1); }),
+                                     std::thread([&] {
+                                       StagingArea::Claim claim{};
+                                       status[2] = rig.queue.claim_staging(1, claim);
+                                     }),
+                                     std::thread([&] { status[3] = rig.queue.quiesce(); })};
   while (rig.queue.full_waits() < 2) std::this_thread::yield();
   rig.waiter.announce_end();
   for (auto& waiter : waiters) waiter.join();
@@ -314,7 +311,8 @@ void interrupt(int) {
 
 }  // namespace
 
-TEST_CASE("a handler that interrupted the holder of the queue is refused, any other one is served") {
+TEST_CASE(
+    "a handler that interrupted the holder of the queue is refused, any other one is served") {
   const Watchdog watchdog;
   Rig rig;
   interruption = {.rig = &rig};

@@ -42,6 +42,7 @@ class AdaptiveStep {
   AdaptiveStep& operator=(const AdaptiveStep&) = delete;
 
   bool wants_sleep() { return wait_->step() == platform::AdaptiveWait::Advice::kSleep; }
+  std::uint64_t clock() const { return wait_->clock(); }
 
  private:
   struct State {
@@ -71,21 +72,21 @@ class Waiter {
     platform::futex_wake(channel_.arrivals.count);
   }
 
-  // Waits until condition() is true: VMMC_OK; VMMC_ERR_TIMEOUT after `timeout` ns;
-  // VMMC_ERR_NICSIM_GONE. Looks at least once. `condition` is called often and must be cheap; its
-  // loads must be acquire.
+  // Waits until condition() is true: VMMC_OK; VMMC_ERR_TIMEOUT after `timeout` ns; VMMC_ERR_NICSIM_GONE. Looks at
+  // least once. `condition` is called often and must be cheap; its loads must be acquire.
   template <typename Condition>
   int wait_until(Condition condition, vmmc_wait_strategy strategy, std::uint64_t timeout) {
     if (condition()) return VMMC_OK;
-    const Deadline deadline(timeout);
-    AdaptiveStep step;
+    Deadline deadline(timeout);
+    AdaptiveStep adaptive;
     for (std::uint32_t looks = 1;; ++looks) {
       if (nicsim_gone()) return condition() ? VMMC_OK : VMMC_ERR_NICSIM_GONE;
-      // A spinning look costs a few ns, reading the clock some 20: not after each of them.
-      const bool spinning = strategy == VMMC_WAIT_SPIN || strategy == VMMC_WAIT_PAUSE;
-      if ((!spinning || looks % kLooksPerClock == 1) && deadline.passed()) return VMMC_ERR_TIMEOUT;
-      if (pause(strategy, step)) sleep(condition, deadline);
+      const bool wants_sleep = pause(strategy, adaptive);
+      if (wants_sleep) sleep(condition, deadline);
       if (condition()) return VMMC_OK;
+      const bool late =
+          wants_sleep ? deadline.passed() : passed(deadline, strategy, adaptive, looks);
+      if (late) return VMMC_ERR_TIMEOUT;
     }
   }
 
@@ -93,7 +94,7 @@ class Waiter {
   static constexpr std::uint32_t kLooksPerClock = 64;
 
   // One pause between two looks; true: sleep.
-  static bool pause(vmmc_wait_strategy strategy, AdaptiveStep& step) {
+  static bool pause(vmmc_wait_strategy strategy, AdaptiveStep& adaptive) {
     switch (strategy) {
       case VMMC_WAIT_SPIN:
         return false;
@@ -108,11 +109,27 @@ class Waiter {
       case VMMC_WAIT_ADAPTIVE:
         break;
     }
-    return step.wants_sleep();
+    return adaptive.wants_sleep();
+  }
+
+  // A spinning look costs a few ns, a look at the clock some 25: so not one for each.
+  static bool passed(Deadline& deadline, vmmc_wait_strategy strategy, const AdaptiveStep& adaptive,
+                     std::uint32_t looks) {
+    switch (strategy) {
+      case VMMC_WAIT_SPIN:
+      case VMMC_WAIT_PAUSE:
+        return looks % kLooksPerClock == 1 && deadline.passed();
+      case VMMC_WAIT_YIELD:
+      case VMMC_WAIT_BLOCK:
+        return deadline.passed();
+      case VMMC_WAIT_ADAPTIVE:
+        break;
+    }
+    return adaptive.clock() != 0 && deadline.passed(adaptive.clock());
   }
 
   template <typename Condition>
-  void sleep(Condition& condition, const Deadline& deadline) {
+  void sleep(Condition& condition, Deadline& deadline) {
     const std::uint32_t count = channel_.arrivals.count.load(std::memory_order_acquire);
     channel_.wake_request.armed.store(1, std::memory_order_seq_cst);
     // Pairs with nicsim's fence between its stores and its look at the flag.

@@ -61,8 +61,9 @@ std::uintptr_t program_counter(void* context) {
 #endif
 }
 
-// True for a store that succeeds when it is made again; waits until it does.
-bool is_over(const siginfo_t* info, void* context) {
+// True for a store that succeeds when it is made again; waits until it does. Not instrumented: the
+// fault may lie inside ThreadSanitizer, which then holds locks that its own atomics would need.
+__attribute__((no_sanitize("thread"))) bool is_over(const siginfo_t* info, void* context) {
   constexpr std::uintptr_t kLongestInstruction = 16;  // bytes; guarded pages are never executable
   const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
   if (info->si_code != SEGV_ACCERR || address < lowest.load() || address >= highest.load())

@@ -5,9 +5,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <random>
 #include <thread>
+#include <vector>
 
 namespace vmmc::internal {
 namespace {
@@ -80,33 +82,61 @@ bool is_true_answer(const SegmentPosition& found, std::uintptr_t address) {
   return moved % 4 < 2 && found.offset == start + (address - (address / kPage - moved % 4) * kPage);
 }
 
+// Looks at random addresses in `pages` pages and counts true and made up answers.
+class Reader {
+ public:
+  Reader(const SegmentIndex& index, std::uint32_t seed, std::uintptr_t pages)
+      : thread_([this, &index, seed, pages] {
+          std::mt19937 random(seed);
+          while (!done_) {
+            const std::uintptr_t address = kPage + random() % (pages * kPage);
+            const auto found = index.find(address, 1);
+            if (!found) continue;
+            ++(is_true_answer(*found, address) ? true_answers_ : made_up_);
+          }
+        }) {}
+  std::uint64_t true_answers() const { return true_answers_; }
+  std::uint64_t made_up() {
+    done_ = true;
+    thread_.join();
+    return made_up_;
+  }
+
+ private:
+  std::atomic<bool> done_{false};
+  std::atomic<std::uint64_t> true_answers_{0};
+  std::atomic<std::uint64_t> made_up_{0};
+  std::thread thread_;
+};
+
 TEST_CASE("a reader never gets an answer made up out of two tables") {
   const std::uint32_t seed = std::random_device()();
   CAPTURE(seed);
   MESSAGE("seed " << seed);
+  // Small and ready-made, so that several publications fall into one search.
+  std::vector<std::vector<SegmentIndex::Entry>> ready;
+  for (std::uint32_t g = 0; g < 50; ++g) ready.push_back(generation(g, 1 + g % 5));
   SegmentIndex index;
-  std::atomic<bool> done{false};
-  std::atomic<std::uint64_t> answers{0};
-  std::atomic<std::uint64_t> wrong{0};
-  std::thread reader([&] {
-    std::mt19937 random(seed);
-    while (!done.load() || answers.load() == 0) {
-      const std::uintptr_t address = kPage + random() % (4 * 400 * kPage);
-      const auto found = index.find(address, 1);
-      if (!found) continue;
-      ++answers;
-      if (!is_true_answer(*found, address)) ++wrong;
-    }
-  });
-  for (std::uint32_t g = 0; g < 3000; ++g) {
-    index.publish(generation(g, g < 1000 ? g / 10 : (g * 7) % 400));
-    if (g % 16 == 0) std::this_thread::yield();
+  Reader reader(index, seed, 24);
+  // At least so many answers while the table changes all the time.
+  for (std::uint64_t round = 0; round < 200000 || reader.true_answers() < 1000; ++round) {
+    index.publish(ready[round % ready.size()]);
+    if (round % 64 == 0) std::this_thread::yield();
   }
-  index.publish(generation(1, 400));
-  done = true;
-  reader.join();
-  CHECK(answers > 0);
-  CHECK(wrong == 0);
+  CHECK(reader.made_up() == 0);
+}
+
+TEST_CASE("nor while tables are replaced by larger ones") {
+  const std::uint32_t seed = std::random_device()();
+  CAPTURE(seed);
+  MESSAGE("seed " << seed);
+  for (int round = 0; round < 10; ++round) {
+    SegmentIndex index;
+    Reader reader(index, seed, 4 * 600);
+    for (std::uint32_t g = 0; g < 600 || reader.true_answers() == 0; ++g)
+      index.publish(generation(g, std::min<std::uint32_t>(g, 600)));
+    CHECK(reader.made_up() == 0);
+  }
 }
 
 }  // namespace

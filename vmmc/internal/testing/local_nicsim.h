@@ -87,7 +87,7 @@ class LocalNicsim {
     for (std::uint32_t quiet = 0;;) {
       if (serve(1 + random() % 16) > 0) {
         quiet = 0;
-        if (random() % 64 == 0) ::usleep(random() % 200);  // a client may fill its queue
+        if (random() % 256 == 0) ::usleep(random() % 4000);  // clients may fill the queue
         continue;
       }
       if (stopping_) return;
