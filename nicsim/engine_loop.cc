@@ -71,7 +71,7 @@ void EngineLoop::poll_control() { context_.poll(); }
 // Parks every queue and waits in the kernel for a doorbell or a control message.
 void EngineLoop::sleep() {
   std::erase_if(active_, [](const ActiveQueue& queue) { return queue.process->channel.park(); });
-  if (!active_.empty()) return;  // something came in
+  if (stopping_ || !active_.empty()) return;  // poll_control() heard of it, or something came in
   context_.run_one();
   wait_.reset();
 }

@@ -102,7 +102,8 @@ void Session::read_requests() {
   }
   platform::ReceivedMessage& message = received.value();
   if (message.bytes == 0) return stop();
-  if (message.truncated || message.bytes < sizeof(wire::MessageHeader)) {
+  const bool whole = !message.truncated || message.descriptors_lost;
+  if (!whole || message.bytes < sizeof(wire::MessageHeader)) {
     log(LogLevel::kWarning, "a client sent a message that is none; closing its connection");
     return stop();
   }
@@ -120,6 +121,8 @@ void Session::handle(std::span<const std::byte> message, platform::ReceivedMessa
     reply_status(header, wire::Status::kVersionMismatch);
     return stop();
   }
+  // We have no descriptors left, which is no fault of the client.
+  if (received.descriptors_lost) return reply_status(header, wire::Status::kOutOfMemory);
   if (process_ == nullptr) {
     handle_first(header, message);
   } else {

@@ -197,6 +197,8 @@ Result<ReceivedMessage> receive_message(int socket, std::span<std::byte> buffer)
       }
     }
   }
+  message.descriptors_lost = (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == MSG_CTRUNC &&
+                             message.descriptor_count < kMaxPassedDescriptors;
   return message;
 }
 

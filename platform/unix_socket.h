@@ -54,6 +54,8 @@ Result<std::size_t> send_message(int socket, std::span<const std::byte> message,
 struct ReceivedMessage {
   std::size_t bytes = 0;   // 0: the peer has hung up
   bool truncated = false;  // the message or its descriptors did not fit: reject it
+  // Truncated, but only because this process cannot open more descriptors (EMFILE).
+  bool descriptors_lost = false;
   FileDescriptor descriptors[kMaxPassedDescriptors];
   std::size_t descriptor_count = 0;
 };

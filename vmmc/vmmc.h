@@ -140,7 +140,7 @@ typedef struct vmmc_init_options {
  * The socket is the option, else $VMMC_SOCKET, else "@vmmc-UID" of the user. If no nicsim runs
  * there, starts one that ends with its last client; programs that race to start one end up sharing
  * it. The nicsim binary is $VMMC_NICSIM, else `nicsim` beside the running program, else `nicsim` in
- * $PATH. Starts one library thread (all signals blocked) that sleeps on nicsim's socket.
+ * $PATH. Starts one library thread (asynchronous signals blocked) that sleeps on nicsim's socket.
  *
  * Errors: ALREADY_ATTACHED, NO_NICSIM, VERSION, USER_NOT_ALLOWED, STRANGER, NO_SUCH_NODE,
  * PROCESS_ID_IN_USE, TOO_MANY_PROCESSES, OUT_OF_MEMORY, SYSTEM, INVALID_ARGUMENT (a name that is no
@@ -215,8 +215,8 @@ typedef struct vmmc_export_options {
  *
  * Any private readable and writable memory will do: vmmc_alloc, malloc, mmap, globals. The whole
  * pages around such memory become shared pages in place: their content is kept, and stores made by
- * other threads meanwhile are not lost (they wait for microseconds; but a system call that writes
- * there at that moment, e.g. read(2), may fail with EFAULT). Importers never reach neighbours on
+ * other threads meanwhile are not lost (they wait, about 0.1 ms per MiB; but a system call that
+ * writes there at that moment, e.g. read(2), may fail with EFAULT). Importers never reach neighbours on
  * the first and last page. The memory must stay mapped until vmmc_unexport: do not free it before.
  *
  * Refused with BAD_MEMORY: memory that is not mapped, not readable, not writable or executable,

@@ -85,7 +85,7 @@ class Life {
     const vmmc_import_options options{VMMC_WRITE, VMMC_EXECUTOR_AUTO, kPatience};
     void* proxy = nullptr;
     return step("vmmc_import", vmmc_import(vmmc_self(), id, &options, &proxy, nullptr)) ? proxy
-                                                                                       : nullptr;
+                                                                                        : nullptr;
   }
 
   // Into each buffer what is in the other: the heap gets back what it has.
@@ -93,9 +93,8 @@ class Life {
     if (memory_exported_) to_memory_ = import(2);
     if (heap_exported_) to_heap_ = import(1);
     if (to_memory_ == nullptr) return;
-    const bool there =
-        step("vmmc_send", vmmc_send(heap_.data(), to_memory_, kAllocatedBytes)) &&
-        step("vmmc_fence", vmmc_fence());
+    const bool there = step("vmmc_send", vmmc_send(heap_.data(), to_memory_, kAllocatedBytes)) &&
+                       step("vmmc_fence", vmmc_fence());
     if (!there) return;
     EXPECT(std::memcmp(memory_, heap_.data(), kAllocatedBytes) == 0);
     if (to_heap_ == nullptr) return;
@@ -202,9 +201,8 @@ class Walk {
       EXPECT(!failure.sentence.empty());
     }
     if (!failures.empty()) {
-      const bool named =
-          failures.front().status == VMMC_ERR_NICSIM_GONE ||
-          failures.front().sentence.find(std::strerror(error_)) != std::string::npos;
+      const bool named = failures.front().status == VMMC_ERR_NICSIM_GONE ||
+                         failures.front().sentence.find(std::strerror(error_)) != std::string::npos;
       if (!named) complain(failures.front());
       EXPECT(named);
     }
@@ -212,8 +210,7 @@ class Walk {
 
   void complain(const Life::Failure& failure) const {
     std::fprintf(stderr, "%s failed with %s, after a failure of %s: %s\n", failure.call.c_str(),
-                 vmmc_status_name(failure.status), failed_call_.c_str(),
-                 failure.sentence.c_str());
+                 vmmc_status_name(failure.status), failed_call_.c_str(), failure.sentence.c_str());
   }
 
   void describe(unsigned n, std::size_t more) const {
@@ -238,7 +235,7 @@ class Walk {
 
 TEST_CASE("whichever system call fails, the call of the program fails, and the next one works") {
   NicsimProcess nicsim;
-  const std::size_t before = count_descriptors(nicsim.pid());
+  const std::size_t before = settled_descriptors(nicsim.pid());
   for (const int error : {ENOMEM, EMFILE, EINTR}) {
     CAPTURE(error);
     run_processes(nicsim, {[error](Part&) {
@@ -248,8 +245,7 @@ TEST_CASE("whichever system call fails, the call of the program fails, and the n
                     for (const bool tidy : {true, false}) Walk(error, heap, tidy).run();
                   }});
   }
-  for (int i = 0; i < 500 && count_descriptors(nicsim.pid()) != before; ++i) ::usleep(10'000);
-  CHECK(count_descriptors(nicsim.pid()) == before);
-  CHECK(kibibytes(nicsim.pid(), "RssShmem:") == 0);
+  CHECK(comes_true([&] { return count_descriptors(nicsim.pid()) == before; }));
+  CHECK(comes_true([&] { return kibibytes(nicsim.pid(), "RssShmem:") == 0; }));
   CHECK(nicsim.terminate() == 0);
 }

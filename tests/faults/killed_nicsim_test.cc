@@ -87,8 +87,7 @@ int send_much() {
 std::vector<Waiting> every_waiting_call() {
   std::vector<Waiting> all;
   for (const char* strategy : {"adaptive", "spin", "pause", "yield", "block"}) {
-    const auto number =
-        static_cast<vmmc_wait_strategy>(vmmc_wait_strategy_from_name(strategy));
+    const auto number = static_cast<vmmc_wait_strategy>(vmmc_wait_strategy_from_name(strategy));
     all.push_back({strategy, export_and_import, [number] { return wait_for_word(number); }});
   }
   all.push_back({"vmmc_wait_64", export_and_import, [] {

@@ -126,25 +126,6 @@ bool nothing_new(const std::set<std::string>& before, const char* folder) {
   return false;
 }
 
-bool comes_true(const std::function<bool()>& condition) {
-  for (int i = 0; i < 500; ++i) {
-    if (condition()) return true;
-    ::usleep(10'000);
-  }
-  return false;
-}
-
-// The descriptors of a nicsim that has come to rest.
-std::size_t settled_descriptors(pid_t pid) {
-  std::size_t count = count_descriptors(pid);
-  for (int same = 0; same < 10; ++same) {
-    ::usleep(5'000);
-    const std::size_t again = count_descriptors(pid);
-    if (again != std::exchange(count, again)) same = 0;
-  }
-  return count;
-}
-
 // A nicsim that is watched from before the first fault to after the last.
 class Scene {
  public:
@@ -343,8 +324,8 @@ TEST_CASE("the process id of one that ended with requests under way is free for 
       REQUIRE(first.identity.process == 0);
       ::kill(nicsim.pid(), SIGSTOP);
       for (int i = 0; i < 20; ++i) {
-        REQUIRE(first.send(
-            wire::UnexportRequest{first.header(wire::MessageType::kUnexport), 1, 0}));
+        REQUIRE(
+            first.send(wire::UnexportRequest{first.header(wire::MessageType::kUnexport), 1, 0}));
       }
     }
     REQUIRE(next.send(

@@ -5,14 +5,17 @@
 #pragma once
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <sstream>
 #include <string>
+#include <utility>
 
 namespace vmmc::testing {
 
@@ -32,6 +35,26 @@ inline std::size_t count_descriptors(pid_t pid) {
   std::error_code gone;
   const std::filesystem::directory_iterator descriptors(proc_path(pid, "fd"), gone);
   return gone ? 0 : static_cast<std::size_t>(std::distance(begin(descriptors), end(descriptors)));
+}
+
+// Looks for a while until it is so. False: it stays otherwise.
+inline bool comes_true(const std::function<bool()>& condition) {
+  for (int i = 0; i < 1000; ++i) {
+    if (condition()) return true;
+    ::usleep(10'000);
+  }
+  return false;
+}
+
+// The open descriptors of a process that has come to rest, such as a nicsim that has just started.
+inline std::size_t settled_descriptors(pid_t pid) {
+  std::size_t count = count_descriptors(pid);
+  for (int same = 0; same < 10; ++same) {
+    ::usleep(5'000);
+    const std::size_t again = count_descriptors(pid);
+    if (again != std::exchange(count, again)) same = 0;
+  }
+  return count;
 }
 
 // A number of /proc/PID/status, for example "VmSize:" or "RssShmem:", in KiB.

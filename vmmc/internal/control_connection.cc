@@ -16,12 +16,15 @@
 namespace vmmc::internal {
 namespace {
 
-// From construction to destruction the calling thread, and threads that it starts, take no signals.
+// From construction to destruction the calling thread, and threads that it starts, take no signals
+// but those that an instruction of their own raises: those cannot wait, and a store to memory that
+// is being adopted at that moment raises SIGSEGV (memory/fault_guard.h).
 class SignalsBlocked {
  public:
   SignalsBlocked() {
     sigset_t all;
     ::sigfillset(&all);
+    for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) ::sigdelset(&all, own);
     ::pthread_sigmask(SIG_SETMASK, &all, &before_);
   }
   ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
@@ -100,9 +103,10 @@ bool ControlConnection::receive_reply() {
   if (received.value().truncated || received.value().bytes < sizeof(wire::MessageHeader)) {
     return false;
   }
-  const std::uint32_t number = reply.as<wire::PlainReply>().header.request;
+  const wire::MessageHeader header = reply.as<wire::PlainReply>().header;
+  if (header.magic != wire::kMagic) return false;
   const std::lock_guard lock(mutex_);
-  const auto awaited = awaited_.find(number);
+  const auto awaited = awaited_.find(header.request);
   if (awaited != awaited_.end()) awaited->second = reply;
   changed_.notify_all();
   return true;

@@ -123,6 +123,11 @@ Outcome read_attach_reply(const Wish& wish, Meeting& meeting, int* status) {
   if (meeting.reply.header.status != wire::Status::kOk) {
     return refused(wish, meeting.reply.header, status);
   }
+  if (message.descriptors_lost) {
+    *status = fail_system(("cannot take the channel from nicsim at " + wish.socket).c_str(),
+                          {"recvmsg", EMFILE});
+    return Outcome::kRefused;
+  }
   if (message.bytes != sizeof meeting.reply || message.descriptor_count != 2 ||
       !platform::is_sealed_shared_memory(message.descriptors[0].get(), wire::kChannelBytes)) {
     *status = fail(VMMC_ERR_MALFORMED, "nicsim at %s gave no channel", wish.socket.c_str());

@@ -25,8 +25,7 @@ class NicsimSegments : public SegmentRegistrar {
     if (status == VMMC_ERR_NICSIM_GONE) return fail(status, "%s", status_sentence(status));
     if (status != VMMC_OK) return status;
     *id = reply.as<wire::RegisterSegmentReply>().segment;
-    return reply.status() == wire::Status::kOk ? VMMC_OK
-                                               : fail_refused(reply.status(), "refused");
+    return reply.status() == wire::Status::kOk ? VMMC_OK : fail_refused(reply.status(), "refused");
   }
 
   // If nicsim has gone it has forgotten the segment already.

@@ -47,22 +47,6 @@ SegmentVerdict cannot_adopt(PageRange range, const platform::SystemError& error)
   return failure(what, error);
 }
 
-// What the machine can still give, in bytes; SIZE_MAX if it does not say.
-std::size_t available_memory() {
-  std::FILE* file = std::fopen("/proc/meminfo", "re");
-  if (file == nullptr) return SIZE_MAX;
-  std::size_t available = 0;
-  std::size_t swap = 0;
-  bool known = false;
-  char line[128];
-  while (std::fgets(line, sizeof line, file) != nullptr) {
-    known = std::sscanf(line, "MemAvailable: %zu", &available) == 1 || known;
-    std::sscanf(line, "SwapFree: %zu", &swap);
-  }
-  std::fclose(file);
-  return known ? (available + swap) * 1024 : SIZE_MAX;
-}
-
 // Addresses above belong to the kernel; below, whole pages can be counted without an overflow.
 constexpr std::uintptr_t kHighest = PTRDIFF_MAX - wire::kPageSize;
 
@@ -87,11 +71,6 @@ SharedSegments::State& SharedSegments::state() {
 
 SegmentVerdict SharedSegments::create_segment(std::size_t bytes, platform::FileDescriptor* memory,
                                               std::uint32_t* id) {
-  // Asked for more than there is, the kernel does not refuse a memfd its pages: it kills processes.
-  if (const std::size_t available = available_memory(); bytes > available) {
-    return {VMMC_ERR_OUT_OF_MEMORY, std::to_string(bytes) + " bytes are wanted and " +
-                                        std::to_string(available) + " are available"};
-  }
   auto created = platform::create_shared_memory(kLabel, bytes);
   if (!created.ok()) return no_memory_for(bytes, created.error());
   const int status = registrar_.register_segment(created.value().get(), bytes, id);

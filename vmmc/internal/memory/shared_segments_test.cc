@@ -4,7 +4,6 @@
 #include "vmmc/internal/memory/shared_segments.h"
 
 #include <doctest/doctest.h>
-#include <sys/resource.h>
 
 #include <cerrno>
 #include <string>
@@ -48,20 +47,6 @@ TEST_CASE_FIXTURE(Fixture, "impossible allocations and frees are refused") {
   CHECK(shared.free(memory).status == VMMC_ERR_NOT_ALLOCATED);
   cover(0, 4);
   CHECK(shared.free(pages.data()).status == VMMC_ERR_NOT_ALLOCATED);
-}
-
-TEST_CASE_FIXTURE(Fixture,
-                  "more memory than the machine has is refused, and nobody is killed for it") {
-  // Should the refusal ever be lost, this limit saves the machine from what follows.
-  rlimit before{};
-  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-  const rlimit limit{1 << 20, before.rlim_max};
-  REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
-  const auto allocation = shared.allocate(std::size_t{1} << 50);
-  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
-  CHECK(allocation.verdict.status == VMMC_ERR_OUT_OF_MEMORY);
-  CHECK(allocation.verdict.detail.find("are available") != std::string::npos);
-  CHECK(nicsim.segments.empty());
 }
 
 TEST_CASE_FIXTURE(Fixture, "exported allocated memory cannot be freed and keeps its segment") {

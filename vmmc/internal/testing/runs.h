@@ -4,6 +4,7 @@
 // How long a test may hang, how long it runs, and what its random numbers come from.
 #pragma once
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -12,9 +13,13 @@
 
 namespace vmmc::internal::testing {
 
-// Ends the process if a test hangs. Uses the real-time interval timer.
+// Aborts the process if a test hangs, so that the test framework says which. Uses the real-time
+// interval timer.
 struct Watchdog {
-  explicit Watchdog(unsigned seconds = soak() ? 3000 : 50) { ::alarm(seconds); }
+  explicit Watchdog(unsigned seconds = soak() ? 3000 : 50) {
+    ::signal(SIGALRM, [](int) { std::abort(); });
+    ::alarm(seconds);
+  }
   ~Watchdog() { ::alarm(0); }
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
