@@ -53,9 +53,10 @@ pid_t start_nicsim(const std::string& socket, int core) {
   int ready[2];
   if (::pipe2(ready, O_CLOEXEC) != 0) return -1;
   const char* program = std::getenv("VMMC_NICSIM");
+  // It does not leave by itself: if it ends while a process runs, that is a failure.
   const pid_t nicsim =
       start({program != nullptr ? program : "nicsim", "--socket", socket, "--nodes", "2",
-             "--foreground", "--leave-with-last-client", "--ready-fd", std::to_string(ready[1])},
+             "--foreground", "--ready-fd", std::to_string(ready[1])},
             core, [&] { ::fcntl(ready[1], F_SETFD, 0); });
   ::close(ready[1]);
   char byte = 0;

@@ -41,7 +41,6 @@ std::uint64_t instructions_of_send(void* proxy, std::size_t length) {
   return count;
 }
 
-// Stops nicsim when it sleeps; 0 instructions are counted in its name.
 std::uint64_t doorbells() {
   vmmc_counters counters;
   EXPECT(vmmc_get_counters(&counters) == VMMC_OK);
