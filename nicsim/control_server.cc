@@ -41,7 +41,8 @@ ControlServer::ControlServer(boost::asio::io_context& context, platform::FileDes
 }
 
 void ControlServer::expect_client_within(std::chrono::nanoseconds patience) {
-  patience_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(patience));
+  patience_.expires_after(
+      std::chrono::duration_cast<std::chrono::steady_clock::duration>(patience));
   patience_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     expects_client_ = false;

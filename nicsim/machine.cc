@@ -28,6 +28,14 @@ bool probe_memory(pid_t pid, const wire::AttachRequest& request) {
          value == request.probe_value;
 }
 
+// Whole pages; 0 if what the client reserved is less than one.
+std::uint64_t grant_destination_space(const wire::AttachRequest& request) {
+  if (request.destination_space_bytes == 0) return wire::kMaxDestinationSpaceBytes;
+  const std::uint64_t bytes =
+      std::min(request.destination_space_bytes, wire::kMaxDestinationSpaceBytes);
+  return bytes / wire::kPageSize * wire::kPageSize;
+}
+
 }  // namespace
 
 std::variant<Machine::Attached, wire::Status> Machine::attach(
@@ -37,13 +45,15 @@ std::variant<Machine::Attached, wire::Status> Machine::attach(
   if (processes_.size() >= kMaxProcesses) return wire::Status::kTooManyProcesses;
   const auto id = free_process_id(request.process);
   if (!id) return wire::Status::kProcessIdInUse;
+  const std::uint64_t destination_space = grant_destination_space(request);
+  if (destination_space == 0) return wire::Status::kMalformed;
 
   auto file = platform::create_shared_memory("vmmc-channel", wire::kChannelBytes);
   if (!file.ok()) return wire::Status::kOutOfMemory;
   auto mapping = platform::SharedMapping::map(file.value().get(), wire::kChannelBytes);
   if (!mapping.ok()) return wire::Status::kOutOfMemory;
 
-  auto process = std::make_unique<Process>();
+  auto process = std::make_unique<Process>(destination_space);
   process->node = node;
   process->id = *id;
   process->pid = credentials.pid;

@@ -48,7 +48,8 @@ class Machine {
     Process* process;
     platform::FileDescriptor channel;
   };
-  // kNoSuchNode, kProcessIdInUse, kTooManyProcesses, kOutOfMemory.
+  // kNoSuchNode, kProcessIdInUse, kTooManyProcesses, kOutOfMemory; kMalformed: less than a page of
+  // destination space.
   std::variant<Attached, wire::Status> attach(const platform::PeerCredentials& credentials,
                                               const wire::AttachRequest& request);
   void detach(Process& process);

@@ -41,6 +41,27 @@ TEST_CASE_FIXTURE(MachineFixture, "attach: a wrong probe value means that memory
   CHECK_FALSE(attached.process->can_read_memory);
 }
 
+TEST_CASE_FIXTURE(MachineFixture, "attach: the destination space is what the client has reserved") {
+  const platform::PeerCredentials self{::getpid(), ::getuid(), ::getgid()};
+  const auto granted = [&](std::uint64_t reserved) {
+    wire::AttachRequest request{};
+    request.node = wire::kAnyNode;
+    request.process = wire::kAnyProcess;
+    request.destination_space_bytes = reserved;
+    auto attached = std::get<nicsim::Machine::Attached>(machine.attach(self, request));
+    return attached.process->destination_space_bytes;
+  };
+  CHECK(granted(0) == wire::kMaxDestinationSpaceBytes);
+  CHECK(granted(UINT64_MAX) == wire::kMaxDestinationSpaceBytes);
+  CHECK(granted(1 << 26) == 1 << 26);
+  CHECK(granted((1 << 26) + 4095) == 1 << 26);
+  wire::AttachRequest too_little{};
+  too_little.node = wire::kAnyNode;
+  too_little.process = wire::kAnyProcess;
+  too_little.destination_space_bytes = 4095;
+  CHECK(std::get<Status>(machine.attach(self, too_little)) == Status::kMalformed);
+}
+
 TEST_CASE_FIXTURE(MachineFixture, "segments: only sealed shared memory of the stated size") {
   FakeClient client(machine, 0);
   int pipes[2];

@@ -29,10 +29,12 @@ struct OutgoingPage {
 // Threads: used by nicsim's one thread.
 class OutgoingPageTable {
  public:
-  static constexpr std::uint32_t kMaxPages = 1u << 24;  // 64 GiB of destination space
   // Left free behind each proxy, so that a send past its end is refused and does not reach the
   // buffer that happens to come next.
   static constexpr std::uint32_t kGuardPages = 1;
+
+  // For a destination space of so many pages.
+  explicit OutgoingPageTable(std::uint32_t pages) : indices_(pages) {}
 
   // What a proxy consists of: all its pages share everything but the byte range and the incoming
   // page.
@@ -60,7 +62,7 @@ class OutgoingPageTable {
 
  private:
   std::vector<OutgoingPage> pages_;
-  IndexRangeAllocator indices_{kMaxPages};
+  IndexRangeAllocator indices_;
 };
 
 }  // namespace vmmc::nicsim

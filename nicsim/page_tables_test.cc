@@ -53,7 +53,7 @@ TEST_CASE_FIXTURE(Fixture, "incoming page table: a new owner of an entry has ano
 }
 
 TEST_CASE("packetizer: cuts at page boundaries and stops at a page without an entry") {
-  OutgoingPageTable outgoing;
+  OutgoingPageTable outgoing(1024);
   OutgoingPageTable::Proxy proxy{.import_slot = 3,
                                  .import_generation = 7,
                                  .writable = true,
@@ -87,7 +87,7 @@ TEST_CASE("packetizer: cuts at page boundaries and stops at a page without an en
 }
 
 TEST_CASE("outgoing page table: each page knows which of its bytes belong to the proxy") {
-  OutgoingPageTable outgoing;
+  OutgoingPageTable outgoing(1024);
   const std::uint32_t page = *outgoing.map({.import_slot = 0,
                                             .import_generation = 1,
                                             .writable = false,

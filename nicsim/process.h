@@ -65,6 +65,10 @@ struct Transfer {
 };
 
 struct Process {
+  explicit Process(std::uint64_t destination_space)
+      : destination_space_bytes(destination_space),
+        outgoing_pages(static_cast<std::uint32_t>(destination_space / wire::kPageSize)) {}
+
   std::uint32_t node = 0;
   std::uint32_t id = 0;
   pid_t pid = 0;  // for reading its memory only
@@ -82,6 +86,7 @@ struct Process {
 
   std::vector<Import> imports;  // by slot
   std::vector<std::uint32_t> free_import_slots;
+  std::uint64_t destination_space_bytes;
   OutgoingPageTable outgoing_pages;
 };
 

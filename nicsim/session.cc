@@ -158,7 +158,7 @@ void Session::handle_attach(const wire::AttachRequest& request) {
   reply.process = process_->id;
   reply.nodes = machine_.backplane().nodes();
   reply.can_read_memory = process_->can_read_memory ? 1 : 0;
-  reply.destination_space_bytes = std::uint64_t{OutgoingPageTable::kMaxPages} * wire::kPageSize;
+  reply.destination_space_bytes = process_->destination_space_bytes;
   const std::array<int, 2> descriptors{attached.channel.get(), bell.get()};
   doorbell_.assign(bell.release());
   events_.attached(*process_, *this);

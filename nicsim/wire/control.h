@@ -59,6 +59,9 @@ enum class ExecutorDemand : std::uint32_t {
   kNic = 1,  // every transfer must pass nicsim's checks
 };
 
+// The largest destination space of a process.
+inline constexpr std::uint64_t kMaxDestinationSpaceBytes = std::uint64_t{64} << 30;
+
 struct AttachRequest {
   MessageHeader header;
   std::uint32_t node;     // or kAnyNode
@@ -68,16 +71,18 @@ struct AttachRequest {
   // process.
   std::uint64_t probe_address;
   std::uint64_t probe_value;
+  // Of the address range that the client has reserved; 0: none yet, nicsim may grant what it likes.
+  std::uint64_t destination_space_bytes;
 };
-static_assert(sizeof(AttachRequest) == 40);
+static_assert(sizeof(AttachRequest) == 48);
 
 struct AttachReply {
   MessageHeader header;
   std::uint32_t node;
   std::uint32_t process;
-  std::uint32_t nodes;            // number of emulated nodes
-  std::uint32_t can_read_memory;  // 1 if SourceKind::kMemory works for this client
-  std::uint64_t destination_space_bytes;
+  std::uint32_t nodes;                    // number of emulated nodes
+  std::uint32_t can_read_memory;          // 1 if SourceKind::kMemory works for this client
+  std::uint64_t destination_space_bytes;  // granted: not more than was reserved
 };
 static_assert(sizeof(AttachReply) == 40);
 

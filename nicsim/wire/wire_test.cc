@@ -36,9 +36,12 @@ MessageHeader header_of(MessageType type) {
 
 TEST_CASE("control messages") {
   const std::string start = "564d4d43 0100";
-  AttachRequest attach{header_of(MessageType::kAttach), 1, kAnyProcess, 0x0102030405060708, 9};
+  AttachRequest attach{
+      header_of(MessageType::kAttach), 1, kAnyProcess, 0x0102030405060708, 9, 1ull << 35};
   CHECK(hex(&attach, sizeof attach) ==
-        start + "0100 44332211 00000000 01000000 ffffffff 08070605 04030201 09000000 00000000");
+        start +
+            "0100 44332211 00000000 01000000 ffffffff 08070605 04030201 09000000 00000000 "
+            "00000000 08000000");
   AttachReply attached{header_of(MessageType::kAttach), 1, 2, 4, 1, 1ull << 36};
   CHECK(hex(&attached, sizeof attached) ==
         start + "0100 44332211 00000000 01000000 02000000 04000000 01000000 00000000 10000000");

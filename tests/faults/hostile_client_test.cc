@@ -24,7 +24,7 @@ void check_alive(const NicsimProcess& nicsim) { RawClient(nicsim.socket()).attac
 TEST_CASE("another version is refused with nicsim's own version, and the connection ends") {
   NicsimProcess nicsim;
   RawClient client(nicsim.socket());
-  wire::AttachRequest request{client.header(MessageType::kAttach), 0, 0, 0, 0};
+  wire::AttachRequest request{client.header(MessageType::kAttach), 0, 0, 0, 0, 0};
   request.header.version = wire::kVersion + 1;
   REQUIRE(client.send(request));
   const auto reply = client.receive_header();
@@ -44,7 +44,7 @@ TEST_CASE("requests before attach, and a second attach, are refused") {
   CHECK(client.hung_up());
   RawClient twice(nicsim.socket());
   twice.attach();
-  wire::AttachRequest again{twice.header(MessageType::kAttach), 0, 0, 0, 0};
+  wire::AttachRequest again{twice.header(MessageType::kAttach), 0, 0, 0, 0, 0};
   REQUIRE(twice.send(again));
   CHECK(twice.receive_header()->status == Status::kMalformed);
 }

@@ -329,7 +329,7 @@ TEST_CASE("the process id of one that ended with requests under way is free for 
       }
     }
     REQUIRE(next.send(
-        wire::AttachRequest{next.header(wire::MessageType::kAttach), wire::kAnyNode, 0, 0, 0}));
+        wire::AttachRequest{next.header(wire::MessageType::kAttach), wire::kAnyNode, 0, 0, 0, 0}));
     ::kill(nicsim.pid(), SIGCONT);
     const auto reply = next.receive_header();
     REQUIRE(reply.has_value());

@@ -191,6 +191,7 @@ TEST_CASE("serves its own user only, unless told otherwise") {
           wire::kAnyNode,
           wire::kAnyProcess,
           0,
+          0,
           0};
       (void)platform::send_message(socket.value().get(), std::as_bytes(std::span(&request, 1)));
       std::array<std::byte, 4096> buffer;

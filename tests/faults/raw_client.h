@@ -67,8 +67,8 @@ class RawClient {
 
   // Attaches in the ordinary way and maps the channel.
   void attach() {
-    wire::AttachRequest request{header(wire::MessageType::kAttach), wire::kAnyNode,
-                                wire::kAnyProcess, 0, 0};
+    wire::AttachRequest request{
+        header(wire::MessageType::kAttach), wire::kAnyNode, wire::kAnyProcess, 0, 0, 0};
     REQUIRE(send(request));
     const auto message = receive();
     REQUIRE(message.size() == sizeof(wire::AttachReply));

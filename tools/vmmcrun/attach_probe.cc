@@ -30,6 +30,7 @@ bool attach(int socket, wire::AttachReply& reply) {
       number("VMMC_NODE"),
       number("VMMC_PROCESS"),
       0,
+      0,
       0};
   if (!platform::send_message(socket, std::as_bytes(std::span(&request, 1))).ok()) return false;
   std::array<std::byte, wire::kMaxMessageBytes> buffer;

@@ -12,6 +12,10 @@
 namespace vmmc::internal {
 namespace {
 
+// A process whose address space is limited (ulimit -v, valgrind) gets by with less; with less than
+// this it would run out at once.
+constexpr std::uint64_t kLeastDestinationSpaceBytes = std::uint64_t{64} << 20;
+
 int strategy_from_environment(vmmc_wait_strategy* strategy) {
   const char* name = std::getenv("VMMC_WAIT");
   if (name == nullptr || *name == '\0') return VMMC_OK;
@@ -25,25 +29,32 @@ int strategy_from_environment(vmmc_wait_strategy* strategy) {
 
 }  // namespace
 
-Attachment::Attachment(Meeting meeting, platform::SharedMapping channel)
+Attachment::Attachment(Meeting meeting, platform::SharedMapping channel,
+                       std::unique_ptr<DestinationSpace> space)
     : self_{meeting.reply.node, meeting.reply.process},
       nodes_(meeting.reply.nodes),
       channel_mapping_(std::move(channel)),
       doorbell_(std::move(meeting.doorbell)),
       waiter_(this->channel()),
+      space_(std::move(space)),
       connection_(std::move(meeting.socket)),
       queue_(this->channel(), waiter_, doorbell_.get(), strategy_),
       nicsim_segments_(connection_, queue_),
       segments_(nicsim_segments_),
       exports_(connection_, segments_, nodes_),
-      imports_(connection_, space_, queue_),
-      deliberate_update_(this->channel(), waiter_, space_, segments_, queue_,
+      imports_(connection_, *space_, queue_),
+      deliberate_update_(this->channel(), waiter_, *space_, segments_, queue_,
                          meeting.reply.can_read_memory != 0) {}
 
 int Attachment::attach(const vmmc_init_options& options, std::unique_ptr<Attachment>& attachment) {
   vmmc_wait_strategy strategy = VMMC_WAIT_ADAPTIVE;
   if (const int status = strategy_from_environment(&strategy); status != VMMC_OK) return status;
+  auto space = std::make_unique<DestinationSpace>();
+  const auto reserved =
+      space->reserve(wire::kMaxDestinationSpaceBytes, kLeastDestinationSpaceBytes);
+  if (!reserved.ok()) return fail_system("cannot reserve the destination space", reserved.error());
   Meeting meeting;
+  meeting.destination_space = space->bytes();
   if (const int status = meet_nicsim(options, meeting); status != VMMC_OK) return status;
   auto channel = platform::SharedMapping::map(meeting.channel.get(), wire::kChannelBytes);
   if (!channel.ok()) return fail_system("cannot map the channel", channel.error());
@@ -51,12 +62,9 @@ int Attachment::attach(const vmmc_init_options& options, std::unique_ptr<Attachm
     return fail_system("cannot keep the channel to ourselves",
                        platform::last_system_error("madvise"));
   }
-  const std::uint64_t space_bytes = meeting.reply.destination_space_bytes;
-  std::unique_ptr<Attachment> made(new Attachment(std::move(meeting), std::move(channel.value())));
+  std::unique_ptr<Attachment> made(
+      new Attachment(std::move(meeting), std::move(channel.value()), std::move(space)));
   made->strategy_ = strategy;
-  if (auto space = made->space_.reserve(space_bytes); !space.ok()) {
-    return fail_system("cannot reserve the destination space", space.error());
-  }
   Waiter& waiter = made->waiter_;
   if (const auto error = made->connection_.start([&waiter] { waiter.announce_end(); })) {
     return fail_system("cannot start the control thread", *error);

@@ -59,7 +59,8 @@ class Attachment {
   void abandon_in_child();
 
  private:
-  Attachment(Meeting meeting, platform::SharedMapping channel);
+  Attachment(Meeting meeting, platform::SharedMapping channel,
+             std::unique_ptr<DestinationSpace> space);
 
   wire::Channel& channel() const {
     return *reinterpret_cast<wire::Channel*>(channel_mapping_.data());
@@ -71,7 +72,7 @@ class Attachment {
   platform::FileDescriptor doorbell_;
   std::atomic<vmmc_wait_strategy> strategy_{VMMC_WAIT_ADAPTIVE};
   Waiter waiter_;
-  DestinationSpace space_;
+  const std::unique_ptr<DestinationSpace> space_;
   ControlConnection connection_;  // its thread uses waiter_
   SendQueue queue_;
   NicsimSegments nicsim_segments_;

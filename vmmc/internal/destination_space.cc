@@ -26,18 +26,22 @@ DestinationSpace::~DestinationSpace() {
   }
 }
 
-platform::Result<bool> DestinationSpace::reserve(std::uint64_t bytes) {
-  const std::uint64_t table_bytes = bytes / wire::kPageSize * sizeof(PageEntry);
+platform::Result<bool> DestinationSpace::reserve(std::uint64_t most, std::uint64_t least) {
+  auto space = reserve_memory(most, PROT_NONE);
+  while (!space.ok() && most > least) {
+    most /= 2;
+    space = reserve_memory(most, PROT_NONE);
+  }
+  if (!space.ok()) return space.error();
+  const std::uint64_t table_bytes = most / wire::kPageSize * sizeof(PageEntry);
   auto table = reserve_memory(table_bytes, PROT_READ | PROT_WRITE);
-  if (!table.ok()) return table.error();
-  auto space = reserve_memory(bytes, PROT_NONE);
-  if (!space.ok()) {
-    platform::system_calls().munmap(table.value(), table_bytes);
-    return space.error();
+  if (!table.ok()) {
+    platform::system_calls().munmap(space.value(), most);
+    return table.error();
   }
   pages_ = static_cast<PageEntry*>(table.value());
   base_ = static_cast<std::byte*>(space.value());
-  bytes_ = bytes;
+  bytes_ = most;
   return true;
 }
 

@@ -48,8 +48,11 @@ class DestinationSpace {
   DestinationSpace(const DestinationSpace&) = delete;
   DestinationSpace& operator=(const DestinationSpace&) = delete;
 
-  // Reserves `bytes` (a multiple of the page size) of address space. Called once.
-  platform::Result<bool> reserve(std::uint64_t bytes);
+  // Reserves up to `most` bytes of address space, and not less than `least`: as much as the process
+  // may have, halving from `most` on (both are the page size times a power of two). Called once.
+  platform::Result<bool> reserve(std::uint64_t most, std::uint64_t least);
+
+  std::uint64_t bytes() const { return bytes_; }
 
   bool contains(const void* address) const { return offset_of(address) < bytes_; }
   std::uint64_t offset_of(const void* address) const {

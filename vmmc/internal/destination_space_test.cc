@@ -19,7 +19,7 @@ constexpr std::uint64_t kBytes = std::uint64_t{64} << 30;
 
 std::unique_ptr<DestinationSpace> make_space(std::uint64_t bytes = kBytes) {
   auto space = std::make_unique<DestinationSpace>();
-  REQUIRE(space->reserve(bytes).ok());
+  REQUIRE(space->reserve(bytes, bytes).ok());
   return space;
 }
 
@@ -89,8 +89,18 @@ TEST_CASE("retract wants the first byte, once") {
 
 TEST_CASE("a space that cannot be reserved is an error") {
   DestinationSpace space;
-  CHECK_FALSE(space.reserve(std::uint64_t{1} << 60).ok());
+  CHECK_FALSE(space.reserve(std::uint64_t{1} << 60, std::uint64_t{1} << 58).ok());
   CHECK_FALSE(space.contains(nullptr));
+}
+
+TEST_CASE("takes what there is, down to the least that was asked for") {
+  const std::uint64_t most = std::uint64_t{1} << 50;  // more than a process can have
+  DestinationSpace space;
+  REQUIRE(space.reserve(most, std::uint64_t{1} << 30).ok());
+  CHECK(space.bytes() < most);
+  CHECK(space.bytes() >= std::uint64_t{1} << 30);
+  CHECK(most % space.bytes() == 0);
+  CHECK(space.contains(space.address_of(space.bytes() - 1)));
 }
 
 TEST_CASE("a reader that races with publish and retract sees whole imports or none") {

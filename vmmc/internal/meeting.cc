@@ -158,6 +158,7 @@ Outcome try_once(const Wish& wish, Deadline& deadline, Meeting& meeting, int* st
   request.process = wish.process;
   request.probe_address = reinterpret_cast<std::uintptr_t>(&probe);
   request.probe_value = probe;
+  request.destination_space_bytes = meeting.destination_space;
   limit_wait(meeting.socket.get(), deadline);
   const auto sent =
       platform::send_message(meeting.socket.get(), std::as_bytes(std::span(&request, 1)));

@@ -22,7 +22,8 @@
 namespace vmmc::internal {
 
 struct Meeting {
-  std::string place;  // name of the socket
+  std::uint64_t destination_space = 0;  // bytes that the caller has reserved; 0: none yet
+  std::string place;                    // name of the socket
   platform::FileDescriptor socket;
   platform::FileDescriptor channel;   // memfd of wire::kChannelBytes
   platform::FileDescriptor doorbell;  // eventfd

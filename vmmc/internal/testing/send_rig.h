@@ -46,7 +46,7 @@ class SendRig {
 
   explicit SendRig(bool can_read_memory = true)
       : update(nicsim.channel(), waiter, space, segments, queue, can_read_memory) {
-    (void)space.reserve(1024 * wire::kPageSize);
+    (void)space.reserve(1024 * wire::kPageSize, 1024 * wire::kPageSize);
     space.publish(import);
     nicsim.view().set_import_state(kSlot, kGeneration, wire::ImportPhase::kGranted);
   }
