@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -202,31 +203,33 @@ TEST_CASE("a reply that nobody asked for is dropped") {
 
 namespace {
 
+int wait_for(const Rig& rig, std::uint32_t number) {
+  ControlConnection::Reply reply;
+  return rig.connection->wait(number, VMMC_FOREVER, &reply);
+}
+
 // Whatever nicsim does in `part`: everybody who waits is told that it has gone, once.
 template <typename Part>
 void check_end(Part part) {
   Rig rig;
-  std::uint32_t answered = 0;
-  std::vector<std::uint32_t> open(3);
-  REQUIRE(rig.post(&answered) == VMMC_OK);
-  for (std::uint32_t& number : open) REQUIRE(rig.post(&number) == VMMC_OK);
-  std::vector<std::thread> waiters;
-  for (std::size_t i = 0; i < 2; ++i) {
-    waiters.emplace_back([&, i] {
-      ControlConnection::Reply reply;
-      CHECK(rig.connection->wait(open[i], VMMC_FOREVER, &reply) == VMMC_ERR_NICSIM_GONE);
-      CHECK(rig.ends_announced == 1);
-    });
-  }
+  std::array<std::uint32_t, 4> numbers{};
+  for (std::uint32_t& number : numbers) REQUIRE(rig.post(&number) == VMMC_OK);
+  const auto [answered, first, second, open] = numbers;
+  const auto wait_for_end = [&rig](std::uint32_t number) {
+    CHECK(wait_for(rig, number) == VMMC_ERR_NICSIM_GONE);
+    CHECK(rig.ends_announced == 1);
+  };
+  std::thread first_waiter(wait_for_end, first);
+  std::thread second_waiter(wait_for_end, second);
   // All of them read: a hang-up over unread requests would overtake the answer.
   wire::UnexportRequest request{};
   for (int i = 0; i < 4; ++i) rig.receive(request);
   rig.answer(answered);
-  part(rig, open[0]);
-  for (auto& waiter : waiters) waiter.join();
-  ControlConnection::Reply reply;
-  CHECK(rig.connection->wait(open[2], VMMC_FOREVER, &reply) == VMMC_ERR_NICSIM_GONE);
-  CHECK(rig.connection->wait(answered, VMMC_FOREVER, &reply) == VMMC_OK);  // came before
+  part(rig, first);
+  first_waiter.join();
+  second_waiter.join();
+  wait_for_end(open);
+  CHECK(wait_for(rig, answered) == VMMC_OK);  // came before
   std::uint32_t late = 0;
   CHECK(rig.post(&late) == VMMC_ERR_NICSIM_GONE);
   rig.connection.reset();

@@ -4,6 +4,7 @@
 #include "vmmc/internal/deliberate_update.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "vmmc/internal/error.h"
@@ -14,6 +15,13 @@ namespace {
 // post_in_place found that the bytes cannot travel in place. Seen by nobody outside.
 constexpr int kNotInPlace = 2;
 
+template <typename Word>
+Word load(const std::byte* from) {
+  Word word;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+}
+
 template <typename Transfer>
 void address(wire::SendDescriptor& descriptor, const Transfer& transfer) {
   descriptor.import_slot = transfer.import_slot;
@@ -21,59 +29,32 @@ void address(wire::SendDescriptor& descriptor, const Transfer& transfer) {
   descriptor.destination = transfer.destination;
 }
 
-// The usual sizes without a call; `length` is at most kInlineBytes.
-inline void copy_small(std::byte* to, const std::byte* from, std::size_t length) {
-  switch (length) {
-    case 4:
-      std::memcpy(to, from, 4);
-      return;
-    case 8:
-      std::memcpy(to, from, 8);
-      return;
-    default:
-      std::memcpy(to, from, length);
-  }
-}
-
 }  // namespace
 
-int DeliberateUpdate::send(const void* source, const void* proxy, std::size_t length) {
-  Transfer transfer;
-  if (const int status = check(source, proxy, length, transfer); status != VMMC_OK) return status;
-  std::uint64_t ticket = 0;
-  int status = VMMC_OK;
-  if (length <= wire::kInlineBytes) {
-    status = post_inline(transfer, Report::kByFence, ticket);
-  } else if (length <= kStagedBytes) {
-    status = post_staged(transfer, Report::kByFence, ticket);
-  } else {
-    status = post_in_place(transfer, ticket);
-    if (status == VMMC_OK) status = queue_.wait_completed(ticket + 1);
-    if (status == VMMC_OK) status = outcome_of(ticket);
-    if (status == kNotInPlace) status = post_in_pieces(transfer, Report::kByFence, ticket);
+// The checks of every send, without a word about them: refuse() finds the words.
+[[gnu::always_inline]] inline bool DeliberateUpdate::admit(const void* source, const void* proxy,
+                                                           std::size_t length,
+                                                           Transfer& transfer) const {
+  Target target;
+  if (!space_.find(proxy, target)) return false;
+  const std::uint64_t destination = space_.offset_of(proxy);
+  const std::uint64_t offset = destination - target.first;  // wraps around in front of the first
+  const std::uint32_t state = channel_.import_states[target.slot].load(std::memory_order_acquire);
+  const wire::ImportPhase phase = wire::import_phase(state);
+  const bool inside = offset < target.length && length <= target.length - offset;
+  if (!inside || length == 0 || (target.access & VMMC_WRITE) == 0 ||
+      phase == wire::ImportPhase::kUnexported || phase == wire::ImportPhase::kPeerDead ||
+      reinterpret_cast<std::uintptr_t>(source) > UINTPTR_MAX - length || waiter_.nicsim_gone()) {
+    return false;
   }
-  return status == VMMC_OK ? status : refused(status);
+  transfer = {static_cast<const std::byte*>(source), length, target.slot, target.generation,
+              destination};
+  return true;
 }
 
-int DeliberateUpdate::start(const void* source, const void* proxy, std::size_t length,
-                            vmmc_send_handle* handle) {
-  Transfer transfer;
-  if (const int status = check(source, proxy, length, transfer); status != VMMC_OK) return status;
-  std::uint64_t ticket = 0;
-  int status = kNotInPlace;
-  if (length <= wire::kInlineBytes) {
-    status = post_inline(transfer, Report::kByItself, ticket);
-  } else {
-    status = post_in_place(transfer, ticket);
-    if (status == kNotInPlace) status = post_in_pieces(transfer, Report::kByItself, ticket);
-  }
-  if (status != VMMC_OK) return refused(status);
-  *handle = ticket + 1;
-  return VMMC_OK;
-}
-
-int DeliberateUpdate::check(const void* source, const void* proxy, std::size_t length,
-                            Transfer& transfer) const {
+// Why admit() said no.
+[[gnu::cold]] int DeliberateUpdate::refuse(const void* source, const void* proxy,
+                                           std::size_t length) const {
   if (waiter_.nicsim_gone()) return refused(VMMC_ERR_NICSIM_GONE);
   if (length == 0) return fail(VMMC_ERR_ZERO_LENGTH, "a send of zero bytes");
   if (reinterpret_cast<std::uintptr_t>(source) > UINTPTR_MAX - length) {
@@ -90,44 +71,93 @@ int DeliberateUpdate::check(const void* source, const void* proxy, std::size_t l
                 "%zu bytes from %p go past the end of the proxy of buffer %u of process (%u, %u)",
                 length, proxy, import->buffer_id, import->exporter.node, import->exporter.process);
   }
-  if (const int status = check_import(*import); status != VMMC_OK) return status;
-  transfer = {static_cast<const std::byte*>(source), length, import->slot, import->generation,
-              offset};
-  return VMMC_OK;
+  return refuse_import(*import);
 }
 
 // What nicsim has said about the import so far. It checks again when it carries the transfer out.
-int DeliberateUpdate::check_import(const Import& import) const {
+int DeliberateUpdate::refuse_import(const Import& import) const {
+  const std::uint32_t state = channel_.import_states[import.slot].load(std::memory_order_acquire);
   if ((import.access & VMMC_WRITE) == 0) {
     return fail(VMMC_ERR_NOT_WRITABLE,
                 "buffer %u of process (%u, %u) was imported without VMMC_WRITE", import.buffer_id,
                 import.exporter.node, import.exporter.process);
   }
-  const std::uint32_t state = channel_.import_states[import.slot].load(std::memory_order_acquire);
-  switch (wire::import_phase(state)) {
-    case wire::ImportPhase::kUnexported:
-      return fail(VMMC_ERR_UNEXPORTED, "process (%u, %u) has taken buffer %u back",
-                  import.exporter.node, import.exporter.process, import.buffer_id);
-    case wire::ImportPhase::kPeerDead:
-      return fail(VMMC_ERR_PEER_DEAD, "process (%u, %u), which exported buffer %u, has ended",
-                  import.exporter.node, import.exporter.process, import.buffer_id);
-    case wire::ImportPhase::kFree:
-    case wire::ImportPhase::kGranted:
-      break;
+  if (wire::import_phase(state) == wire::ImportPhase::kPeerDead) {
+    return fail(VMMC_ERR_PEER_DEAD, "process (%u, %u), which exported buffer %u, has ended",
+                import.exporter.node, import.exporter.process, import.buffer_id);
   }
-  return VMMC_OK;
+  return fail(VMMC_ERR_UNEXPORTED, "process (%u, %u) has taken buffer %u back",
+              import.exporter.node, import.exporter.process, import.buffer_id);
 }
 
-int DeliberateUpdate::post_inline(const Transfer& transfer, Report report, std::uint64_t& ticket) {
-  std::byte bytes[wire::kInlineBytes];
-  copy_small(bytes, transfer.source, transfer.length);
+// The bytes are in hand before the lock is taken.
+template <typename Bytes>
+[[gnu::always_inline]] inline int DeliberateUpdate::post_bytes(const Transfer& transfer,
+                                                               const Bytes& bytes, Report report,
+                                                               std::uint64_t& ticket) {
+  static_assert(sizeof bytes <= wire::kInlineBytes);
   SendQueue::Slot slot;
   if (const int status = queue_.begin(slot); status != VMMC_OK) return status;
   address(*slot.descriptor, transfer);
-  copy_small(slot.descriptor->inline_data, bytes, transfer.length);
+  std::memcpy(slot.descriptor->inline_data, &bytes, sizeof bytes);
   ticket = queue_.publish(slot, {.kind = wire::SourceKind::kInline,
                                  .inline_length = static_cast<std::uint16_t>(transfer.length),
                                  .reports_itself = report == Report::kByItself});
+  return VMMC_OK;
+}
+
+// A word, the usual case, goes through a register.
+[[gnu::always_inline]] inline int DeliberateUpdate::post_inline(const Transfer& transfer,
+                                                                Report report,
+                                                                std::uint64_t& ticket) {
+  if (transfer.length == sizeof(std::uint64_t)) {
+    return post_bytes(transfer, load<std::uint64_t>(transfer.source), report, ticket);
+  }
+  if (transfer.length == sizeof(std::uint32_t)) {
+    return post_bytes(transfer, load<std::uint32_t>(transfer.source), report, ticket);
+  }
+  std::array<std::byte, wire::kInlineBytes> bytes{};
+  std::memcpy(bytes.data(), transfer.source, transfer.length);
+  return post_bytes(transfer, bytes, report, ticket);
+}
+
+int DeliberateUpdate::send(const void* source, const void* proxy, std::size_t length) {
+  Transfer transfer;
+  if (!admit(source, proxy, length, transfer)) return refuse(source, proxy, length);
+  if (length > wire::kInlineBytes) return send_large(transfer);
+  std::uint64_t ticket = 0;
+  const int status = post_inline(transfer, Report::kByFence, ticket);
+  return status == VMMC_OK ? status : refused(status);
+}
+
+int DeliberateUpdate::send_large(const Transfer& transfer) {
+  std::uint64_t ticket = 0;
+  int status = VMMC_OK;
+  if (transfer.length <= kStagedBytes) {
+    status = post_staged(transfer, Report::kByFence, ticket);
+  } else {
+    status = post_in_place(transfer, ticket);
+    if (status == VMMC_OK) status = queue_.wait_completed(ticket + 1);
+    if (status == VMMC_OK) status = outcome_of(ticket);
+    if (status == kNotInPlace) status = post_in_pieces(transfer, Report::kByFence, ticket);
+  }
+  return status == VMMC_OK ? status : refused(status);
+}
+
+int DeliberateUpdate::start(const void* source, const void* proxy, std::size_t length,
+                            vmmc_send_handle* handle) {
+  Transfer transfer;
+  if (!admit(source, proxy, length, transfer)) return refuse(source, proxy, length);
+  std::uint64_t ticket = 0;
+  int status = kNotInPlace;
+  if (length <= wire::kInlineBytes) {
+    status = post_inline(transfer, Report::kByItself, ticket);
+  } else {
+    status = post_in_place(transfer, ticket);
+    if (status == kNotInPlace) status = post_in_pieces(transfer, Report::kByItself, ticket);
+  }
+  if (status != VMMC_OK) return refused(status);
+  *handle = ticket + 1;
   return VMMC_OK;
 }
 

@@ -64,11 +64,16 @@ class DeliberateUpdate {
     std::uint64_t destination;  // bytes from the start of the destination space
   };
 
-  int check(const void* source, const void* proxy, std::size_t length, Transfer& transfer) const;
-  int check_import(const Import& import) const;
+  bool admit(const void* source, const void* proxy, std::size_t length, Transfer& transfer) const;
+  int refuse(const void* source, const void* proxy, std::size_t length) const;
+  int refuse_import(const Import& import) const;
   // Who tells the program of a failure: the call or handle itself, or the next fence.
   enum class Report { kByFence, kByItself };
 
+  int send_large(const Transfer& transfer);
+  template <typename Bytes>
+  int post_bytes(const Transfer& transfer, const Bytes& bytes, Report report,
+                 std::uint64_t& ticket);
   int post_inline(const Transfer& transfer, Report report, std::uint64_t& ticket);
   int post_staged(const Transfer& transfer, Report report, std::uint64_t& ticket);
   int post_in_place(const Transfer& transfer, std::uint64_t& ticket);

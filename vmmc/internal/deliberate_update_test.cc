@@ -270,10 +270,10 @@ TEST_CASE("threads that send to their own words all arrive") {
   SendRig rig;
   rig.nicsim.start(1);
   std::vector<std::thread> senders;
-  constexpr std::uint32_t kSenders = 4;
+  constexpr std::size_t kSenders = 4;
   const std::uint64_t last = rounds(2000);
   std::atomic<int> wrong{0};
-  for (std::uint32_t i = 0; i < kSenders; ++i) {
+  for (std::size_t i = 0; i < kSenders; ++i) {
     senders.emplace_back([&, i] {
       for (std::uint64_t n = 1; n <= last; ++n) {
         if (rig.update.send(&n, rig.proxy(8 * i), sizeof n) != VMMC_OK) ++wrong;
@@ -284,7 +284,7 @@ TEST_CASE("threads that send to their own words all arrive") {
   for (auto& sender : senders) sender.join();
   CHECK(rig.update.fence() == VMMC_OK);
   CHECK(wrong == 0);
-  for (std::uint32_t i = 0; i < kSenders; ++i) {
+  for (std::size_t i = 0; i < kSenders; ++i) {
     std::uint64_t word = 0;
     std::memcpy(&word, rig.remote.data() + 8 * i, sizeof word);
     CHECK(word == last);

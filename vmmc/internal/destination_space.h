@@ -41,6 +41,15 @@ struct Import {
   std::uint64_t length = 0;  // bytes
 };
 
+// The part of it that every send looks at.
+struct Target {
+  std::uint32_t slot;
+  std::uint32_t generation;
+  std::uint32_t access;
+  std::uint64_t first;
+  std::uint64_t length;
+};
+
 class DestinationSpace {
  public:
   DestinationSpace() = default;
@@ -71,6 +80,9 @@ class DestinationSpace {
   // after its last byte.
   std::optional<Import> resolve(const void* address) const;
 
+  // The same for a send: false if there is none.
+  bool find(const void* address, Target& target) const;
+
  private:
   struct Record {
     std::atomic<std::uint32_t> version{0};
@@ -95,5 +107,23 @@ class DestinationSpace {
   PageEntry* pages_ = nullptr;  // anonymous memory, so that only the parts in use cost any
   Record records_[wire::kImportSlots];
 };
+
+// Every load is an acquire, so that none moves behind the second look at the version. A change
+// meanwhile means that the import found in the page table has ended.
+inline bool DestinationSpace::find(const void* address, Target& target) const {
+  constexpr auto kAcquire = std::memory_order_acquire;
+  const std::uint64_t offset = offset_of(address);
+  if (offset >= bytes_) return false;
+  const std::uint32_t entry = pages_[offset / wire::kPageSize].load(kAcquire);
+  if (entry == 0) return false;
+  const Record& record = records_[entry - 1];
+  const std::uint32_t version = record.version.load(kAcquire);
+  target.slot = entry - 1;
+  target.generation = record.generation.load(kAcquire);
+  target.access = record.access.load(kAcquire);
+  target.first = record.first.load(kAcquire);
+  target.length = record.length.load(kAcquire);
+  return version % 2 == 0 && record.version.load(kAcquire) == version;
+}
 
 }  // namespace vmmc::internal

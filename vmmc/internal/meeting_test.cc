@@ -243,7 +243,7 @@ class Server {
 };
 
 template <typename Message>
-void reply(int client, const Message& message, std::vector<int> descriptors = {},
+void reply(int client, const Message& message, const std::vector<int>& descriptors = {},
            std::size_t bytes = sizeof(Message)) {
   (void)vmmc::platform::send_message(client, std::as_bytes(std::span(&message, 1)).first(bytes),
                                      descriptors);

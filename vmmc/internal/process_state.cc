@@ -15,23 +15,22 @@ namespace vmmc::internal {
 namespace {
 
 std::mutex lifecycle;
-std::atomic<Attachment*> current{nullptr};
 std::atomic<bool> forked{false};
 // In a forked child: what was the parent's. Kept so that leak checkers find it.
 Attachment* inherited = nullptr;
 
 void before_fork() {
   lifecycle.lock();
-  if (Attachment* const held = current.load()) held->before_fork();
+  if (Attachment* const held = current_attachment.load()) held->before_fork();
 }
 
 void after_fork_in_parent() {
-  if (Attachment* const held = current.load()) held->after_fork_in_parent();
+  if (Attachment* const held = current_attachment.load()) held->after_fork_in_parent();
   lifecycle.unlock();
 }
 
 void after_fork_in_child() {
-  if (Attachment* const held = current.exchange(nullptr)) {
+  if (Attachment* const held = current_attachment.exchange(nullptr)) {
     held->abandon_in_child();
     inherited = held;
     forked.store(true);
@@ -47,8 +46,6 @@ void watch_forks() {
 
 }  // namespace
 
-Attachment* attachment() { return current.load(std::memory_order_acquire); }
-
 int refuse_unattached() {
   const int status = forked.load() ? VMMC_ERR_FORKED : VMMC_ERR_NOT_ATTACHED;
   return fail(status, "%s", status_sentence(status));
@@ -57,22 +54,22 @@ int refuse_unattached() {
 int attach(const vmmc_init_options& options) {
   watch_forks();
   const std::lock_guard lock(lifecycle);
-  if (current.load() != nullptr) {
+  if (current_attachment.load() != nullptr) {
     return fail(VMMC_ERR_ALREADY_ATTACHED,
                 "the process is attached already, as process %u of node %u",
-                current.load()->self().process, current.load()->self().node);
+                current_attachment.load()->self().process, current_attachment.load()->self().node);
   }
   std::unique_ptr<Attachment> made;
   const int status = Attachment::attach(options, made);
   if (status != VMMC_OK) return status;
   forked.store(false);
-  current.store(made.release(), std::memory_order_release);
+  current_attachment.store(made.release(), std::memory_order_release);
   return VMMC_OK;
 }
 
 int detach() {
   const std::lock_guard lock(lifecycle);
-  const std::unique_ptr<Attachment> ending(current.exchange(nullptr));
+  const std::unique_ptr<Attachment> ending(current_attachment.exchange(nullptr));
   return ending == nullptr ? refuse_unattached() : ending->detach();
 }
 

@@ -8,12 +8,17 @@
 //   each other and for forks.
 #pragma once
 
+#include <atomic>
+
 #include "vmmc/internal/attachment.h"
 
 namespace vmmc::internal {
 
+// Written by this unit alone.
+inline constinit std::atomic<Attachment*> current_attachment{nullptr};
+
 // nullptr: not attached; refuse_unattached() says why.
-Attachment* attachment();
+inline Attachment* attachment() { return current_attachment.load(std::memory_order_acquire); }
 
 // VMMC_ERR_NOT_ATTACHED or VMMC_ERR_FORKED, with its sentence.
 int refuse_unattached();

@@ -30,7 +30,7 @@ struct Bound {
   std::uint64_t usual;    // instructions: a fifth above what was measured
   std::uint64_t ringing;  // of a send that wakes nicsim, without the kernel's
 };
-constexpr Bound kBounds[] = {{4, 420, 520}, {8, 420, 520}, {40, 460, 560}, {100, 520, 620}};
+constexpr Bound kBounds[] = {{4, 190, 295}, {8, 190, 295}, {40, 220, 325}, {100, 355, 460}};
 
 std::uint64_t instructions_of_send(void* proxy, std::size_t length) {
   const std::vector<unsigned char> source(length, 1);

@@ -10,42 +10,23 @@
 
 namespace vmmc::internal {
 
-int SendQueue::begin(Slot& slot) {
+// As begin(), when there is no room at once; the caller holds the lock.
+int SendQueue::begin_when_full(Slot& slot) {
   for (bool counted = false;; counted = true) {
-    if (!lock_.lock()) return VMMC_ERR_INTERRUPTED_SEND;
-    slot.ticket = claimed_.load(std::memory_order_relaxed);
-    if (slot.ticket - reaped_ == kSlots) reap();
-    if (slot.ticket - reaped_ < kSlots) break;
+    reap();
+    if (has_room(slot.ticket)) return VMMC_OK;
     const std::uint64_t seen = reaped_;
     lock_.unlock();
     if (!counted) full_waits_.fetch_add(1, std::memory_order_relaxed);
     const int status = wait_for_progress(seen);
     if (status != VMMC_OK) return status;
+    if (!lock_.lock()) return VMMC_ERR_INTERRUPTED_SEND;
+    slot.ticket = claimed_.load(std::memory_order_relaxed);
   }
-  slot.descriptor = &channel_.send_queue[slot.ticket % kSlots];
-  return VMMC_OK;
 }
 
-std::uint64_t SendQueue::publish(const Slot& slot, const Publication& publication) {
-  kept_[slot.ticket % kSlots] = {publication.blocks, publication.reports_itself};
-  // Release: whoever finds the slot claimed again finds its last failure in the log (test()).
-  claimed_.store(slot.ticket + 1, std::memory_order_release);
-  slot.descriptor->header.store(
-      wire::make_header(slot.ticket, publication.kind, wire::Operation::kDeliberateUpdate,
-                        publication.inline_length),
-      std::memory_order_release);
-  ring_if_asleep();
-  posted_.store(slot.ticket + 1, std::memory_order_release);
-  lock_.unlock();
-  return slot.ticket;
-}
-
-void SendQueue::ring_if_asleep() {
-  std::atomic<std::uint32_t>& asleep = channel_.doorbell.nic_sleeps;
-  // Pairs with nicsim's fence between its store to the flag and its last look at the queue.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (asleep.load(std::memory_order_relaxed) == 0) return;
-  if (asleep.exchange(0, std::memory_order_seq_cst) == 0) return;
+void SendQueue::ring() {
+  if (channel_.doorbell.nic_sleeps.exchange(0, std::memory_order_seq_cst) == 0) return;
   const int saved = errno;
   const std::uint64_t one = 1;
   // EAGAIN would mean 2^64 unread rings; EINTR does not happen to an eventfd that can be written.

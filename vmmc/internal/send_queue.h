@@ -101,7 +101,9 @@ class SendQueue {
     return channel_.send_status.completed.load(std::memory_order_acquire);
   }
   void reap();
-  void ring_if_asleep();
+  void ring();
+  bool has_room(std::uint64_t ticket) const { return ticket - reaped_ < kSlots; }
+  int begin_when_full(Slot& slot);
   int wait_for_progress(std::uint64_t completed_before);
 
   // Kept of each slot's descriptor, under the lock.
@@ -126,5 +128,34 @@ class SendQueue {
   std::atomic<std::uint64_t> doorbells_{0};
   std::atomic<std::uint64_t> full_waits_{0};
 };
+
+// Inline: this is most of what a small send costs.
+
+inline int SendQueue::begin(Slot& slot) {
+  if (!lock_.lock()) return VMMC_ERR_INTERRUPTED_SEND;
+  slot.ticket = claimed_.load(std::memory_order_relaxed);
+  if (!has_room(slot.ticket)) [[unlikely]] {
+    if (const int status = begin_when_full(slot); status != VMMC_OK) return status;
+  }
+  slot.descriptor = &channel_.send_queue[slot.ticket % kSlots];
+  return VMMC_OK;
+}
+
+inline std::uint64_t SendQueue::publish(const Slot& slot, const Publication& publication) {
+  kept_[slot.ticket % kSlots] = {publication.blocks, publication.reports_itself};
+  // Release: whoever finds the slot claimed again finds its last failure in the log (test()).
+  claimed_.store(slot.ticket + 1, std::memory_order_release);
+  slot.descriptor->header.store(
+      wire::make_header(slot.ticket, publication.kind, wire::Operation::kDeliberateUpdate,
+                        publication.inline_length),
+      std::memory_order_release);
+  // Pairs with nicsim's fence between its store to the flag and its last look at the queue.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (channel_.doorbell.nic_sleeps.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    ring();
+  posted_.store(slot.ticket + 1, std::memory_order_release);
+  lock_.unlock();
+  return slot.ticket;
+}
 
 }  // namespace vmmc::internal

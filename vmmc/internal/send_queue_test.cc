@@ -113,6 +113,25 @@ TEST_CASE("the last 1024 failures are found by ticket long after, older ones rea
   CHECK(wrong == 0);
 }
 
+TEST_CASE("a failure is found while its slot is used again for the first time") {
+  Rig rig;
+  const std::uint64_t failed = rig.post(kUnexported);
+  rig.nicsim.serve(1);
+  for (std::uint32_t i = 1; i < wire::kSendSlots; ++i) rig.post(VMMC_OK);
+  rig.nicsim.serve(wire::kSendSlots);
+  CHECK(rig.queue.test(failed) == VMMC_ERR_UNEXPORTED);
+  SendQueue::Slot slot;
+  REQUIRE(rig.queue.begin(slot) == VMMC_OK);
+  CHECK(slot.ticket == failed + wire::kSendSlots);
+  CHECK(rig.queue.test(failed) == VMMC_ERR_UNEXPORTED);
+  slot.descriptor->destination = 0;
+  rig.queue.publish(slot, {.kind = wire::SourceKind::kStaged});
+  CHECK(rig.queue.test(failed) == VMMC_ERR_UNEXPORTED);
+  rig.nicsim.serve(1);  // the slot says OK now
+  CHECK(rig.queue.test(failed) == VMMC_ERR_UNEXPORTED);
+  CHECK(rig.queue.test(failed + wire::kSendSlots) == VMMC_OK);
+}
+
 TEST_CASE("256 pending descriptors fill the queue, and the next one waits for room") {
   const Watchdog watchdog;
   for (const auto strategy : {VMMC_WAIT_ADAPTIVE, VMMC_WAIT_YIELD, VMMC_WAIT_BLOCK}) {

@@ -26,8 +26,8 @@ namespace wire = vmmc::wire;
 
 namespace {
 
-constexpr std::uint32_t kPosters = 3;
-constexpr std::uint32_t kStreams = 2 * kPosters;  // each poster's own, and its signal handler's
+constexpr std::size_t kPosters = 3;
+constexpr std::size_t kStreams = 2 * kPosters;  // each poster's own, and its signal handler's
 // Handles are tested until they are so old (tickets); one in eight fails, so none is forgotten.
 constexpr std::uint64_t kOldest = 4000;
 
@@ -236,9 +236,9 @@ void run_ring(std::uint64_t count, bool storm) {
   Ring ring;
   ring.carried.reserve(8 * kPosters * count);
   std::array<Stream, kStreams> streams;
-  for (std::uint32_t i = 0; i < kStreams; ++i) {
+  for (std::size_t i = 0; i < kStreams; ++i) {
     streams[i].ring = &ring;
-    streams[i].id = i;
+    streams[i].id = static_cast<std::uint32_t>(i);
     streams[i].tickets.reserve(4 * count);
     streams[i].reported.reserve(4 * count);
   }

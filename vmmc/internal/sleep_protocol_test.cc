@@ -31,7 +31,7 @@ void append(Program& program, const Program& more) {
 }
 
 Exploration explore(Memory memory, std::vector<Program> programs) {
-  const Exploration result = Explorer(memory, std::move(programs)).explore();
+  Exploration result = Explorer(memory, std::move(programs)).explore();
   const std::string verdict = result.stuck ? "; stuck: " : result.wrong ? "; wrong: " : "";
   MESSAGE(result.states << " states" << verdict << result.run);
   return result;
@@ -205,4 +205,34 @@ TEST_CASE("a slot must be claimed with release, or its failure is missed") {
   CHECK(explore(Memory::kPartialStoreOrder,
                 {poster_reuses_slot(false), nicsim_completes(), handle_is_tested()})
             .wrong);
+}
+
+namespace {
+
+// ------------------------------------------------------------------------------- the failure log
+
+enum LogWord { kTicket, kStatus };
+
+// FailureLog::add over an entry that holds ticket 0 with status 0.
+Program entry_is_overwritten(bool emptied_first) {
+  Program program;
+  if (emptied_first) program.push_back(store(kTicket, 99));
+  append(program, {release(kStatus, 1), release(kTicket, 1)});
+  return program;
+}
+
+// FailureLog::find of ticket 0 (or 1, if it is there already).
+Program entry_is_read() {
+  return {load(0, kTicket),     jump_if(0, 1, "new"),  load(1, kStatus), load(0, kTicket),
+          jump_if(0, 1, "end"), jump_if(0, 99, "end"), check(1, 0),      jump("end"),
+          label("new"),         load(1, kStatus),      check(1, 1),      label("end")};
+}
+
+}  // namespace
+
+TEST_CASE("an entry of the failure log is read whole or not at all") {
+  for (const Memory memory : kAll) {
+    CHECK(explore(memory, {entry_is_overwritten(true), entry_is_read()}).clean());
+    CHECK(explore(memory, {entry_is_overwritten(false), entry_is_read()}).wrong);
+  }
 }

@@ -152,15 +152,17 @@ TEST_CASE("nicsim's end ends every wait, present and future") {
   const Watchdog watchdog;
   for (const auto strategy : kStrategies) {
     Rig rig;
-    std::vector<std::thread> waiters;
-    for (int i = 0; i < 3; ++i) {
-      waiters.emplace_back([&] {
+    std::array<std::thread, 3> waiters;
+    for (auto& waiter : waiters) {
+      waiter = std::thread([&] {
         CHECK(rig.waiter.wait_until(rig.sees(0, 1), strategy, VMMC_FOREVER) ==
               VMMC_ERR_NICSIM_GONE);
       });
     }
     if (strategy == VMMC_WAIT_BLOCK) rig.await_armed();
+    const std::uint32_t arrivals = rig.nicsim.channel().arrivals.count;
     rig.waiter.announce_end();
+    CHECK(rig.nicsim.channel().arrivals.count != arrivals);  // for those about to sleep
     for (auto& waiter : waiters) waiter.join();
     CHECK(rig.waiter.nicsim_gone());
     CHECK(rig.waiter.wait_until(rig.sees(0, 1), strategy, VMMC_FOREVER) == VMMC_ERR_NICSIM_GONE);
