@@ -2,17 +2,17 @@
  * SPDX-License-Identifier: BSD-3-Clause
  *
  * The C interface as a C11 program uses it, on its own: no nicsim runs or is started. */
-#include "vmmc/vmmc.h"
-
 #include <stdio.h>
 #include <string.h>
 
-#define CHECK(condition)                                             \
-  do {                                                               \
-    if (!(condition)) {                                              \
+#include "vmmc/vmmc.h"
+
+#define CHECK(condition)                                              \
+  do {                                                                \
+    if (!(condition)) {                                               \
       fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      return 1;                                                      \
-    }                                                                \
+      return 1;                                                       \
+    }                                                                 \
   } while (0)
 
 int main(void) {

@@ -23,12 +23,12 @@ TEST_CASE("the default follows the number of cores") {
 }
 
 TEST_CASE("plans use the cores that we may use, not those numbered from 0") {
-  constexpr std::array cores = {4, 6, 7};
-  const CorePlan split = plan_cores(Placement::kSplit, cores);
+  constexpr std::array kCores = {4, 6, 7};
+  const CorePlan split = plan_cores(Placement::kSplit, kCores);
   CHECK(split.nicsim == 4);
   CHECK(split.processes[0] == 6);
   CHECK(split.processes[1] == 6);
-  const CorePlan spread = plan_cores(Placement::kSpread, cores);
+  const CorePlan spread = plan_cores(Placement::kSpread, kCores);
   CHECK(spread.nicsim == kAnywhere);
   CHECK(spread.processes[0] == 4);
   CHECK(spread.processes[1] == 6);
@@ -37,9 +37,9 @@ TEST_CASE("plans use the cores that we may use, not those numbered from 0") {
 }
 
 TEST_CASE("one core leaves nothing to place") {
-  constexpr std::array cores = {3};
-  CHECK(plan_cores(Placement::kSplit, cores).nicsim == kAnywhere);
-  CHECK(plan_cores(Placement::kSpread, cores).processes[1] == kAnywhere);
+  constexpr std::array kCores = {3};
+  CHECK(plan_cores(Placement::kSplit, kCores).nicsim == kAnywhere);
+  CHECK(plan_cores(Placement::kSpread, kCores).processes[1] == kAnywhere);
 }
 
 TEST_CASE("a thread can be bound to each core that it may use") {

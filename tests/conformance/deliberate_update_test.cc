@@ -28,7 +28,7 @@ TEST_CASE("S4.1 S4.2 S4.3 S4.5 any readable memory, any alignment, reusable on r
                   static const unsigned char constants[3000] = {1, 2, 3, 4, 5};
                   unsigned char stack[3000];
                   for (int round = 0; round < 300; ++round) {
-                    const int kind = random() % 4;
+                    const auto kind = static_cast<int>(random() % 4);
                     const std::size_t limit = kind < 2 ? kLength : sizeof stack;
                     const std::size_t length = 1 + random() % (limit - 1) / (1 + random() % 2000);
                     const std::size_t from = random() % (limit - length + 1);

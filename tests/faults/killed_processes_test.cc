@@ -62,7 +62,7 @@ Body worker(std::uint32_t other) {
 }
 
 // Says that it is ready to be killed, and goes on with `body` until then.
-Body victim(Body prepare, Body body) {
+Body victim(const Body& prepare, const Body& body) {
   return [=](Part& part) {
     attach();
     prepare(part);

@@ -46,7 +46,7 @@ void nicsim_has_left(const std::string& socket) {
 }
 
 // nicsim for those who look for one to start.
-const bool named = [] {
+const bool kNicsimIsNamed = [] {
   ::setenv("VMMC_NICSIM", nicsim_binary().c_str(), 1);
   return true;
 }();
@@ -85,7 +85,7 @@ void race(const std::string& socket) {
 }  // namespace
 
 TEST_CASE("programs that race to start a nicsim end up with one, which leaves with the last") {
-  REQUIRE(named);
+  REQUIRE(kNicsimIsNamed);
   for (int round = 0; round < 10; ++round) {
     const std::string socket = fresh_name();
     race(socket);
@@ -175,7 +175,7 @@ TEST_CASE("a program without standard input and output starts one as well") {
 TEST_CASE("without a nicsim to start the program is told what was looked for") {
   const std::string socket = fresh_name();
   const auto refused = [&](const char* nicsim, bool never_start,
-                           std::vector<std::string> expected) {
+                           const std::vector<std::string>& expected) {
     return [=](Part&) {
       be_alone();
       ::setenv("VMMC_NICSIM", nicsim, 1);

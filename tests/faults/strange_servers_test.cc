@@ -33,7 +33,7 @@ using Body = std::function<void(Part&)>;
 class FakeServer {
  public:
   using Conversation = std::function<void(int socket)>;
-  explicit FakeServer(const std::string& socket, Conversation conversation) {
+  explicit FakeServer(const std::string& socket, const Conversation& conversation) {
     auto listener = platform::listen_unix_socket(socket);
     REQUIRE(listener.ok());
     listener_ = std::move(listener.value());
@@ -71,7 +71,7 @@ void answer(int client, const Reply& reply) {
 }
 
 // Attaching to the fake server fails with this, whether one might be started or not.
-Body meets(const std::string& socket, int status, std::vector<std::string> words) {
+Body meets(const std::string& socket, int status, const std::vector<std::string>& words) {
   return [=](Part&) {
     be_alone();
     std::string sentence;

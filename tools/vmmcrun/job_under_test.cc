@@ -72,7 +72,7 @@ bool is_zombie(const std::string& directory) {
 }  // namespace
 
 std::string runfile(const std::string& name) {
-  const std::string path = "tools/vmmcrun/" + name;
+  std::string path = "tools/vmmcrun/" + name;
   const char* directory = std::getenv("TEST_SRCDIR");
   const char* workspace = std::getenv("TEST_WORKSPACE");
   if (directory == nullptr || workspace == nullptr) return path;

@@ -84,7 +84,7 @@ std::string find_nicsim() {
   while (!rest.empty()) {
     const std::string_view folder = rest.substr(0, rest.find(':'));
     rest.remove_prefix(folder.size() == rest.size() ? rest.size() : folder.size() + 1);
-    const std::string candidate = std::string(folder) + "/nicsim";
+    std::string candidate = std::string(folder) + "/nicsim";
     if (folder.starts_with('/') && is_program(candidate)) return candidate;
   }
   return {};

@@ -74,18 +74,20 @@ SegmentVerdict SharedSegments::create_segment(std::size_t bytes, platform::FileD
   auto created = platform::create_shared_memory(kLabel, bytes);
   if (!created.ok()) return no_memory_for(bytes, created.error());
   const int status = registrar_.register_segment(created.value().get(), bytes, id);
-  if (status != VMMC_OK)
+  if (status != VMMC_OK) {
     return {status, "nicsim did not take a segment of " + std::to_string(bytes) +
                         " bytes: " + last_error()};
+  }
   *memory = std::move(created.value());
   return {};
 }
 
 SharedSegments::Allocation SharedSegments::allocate(std::size_t bytes) {
   if (bytes == 0) return {{VMMC_ERR_ZERO_LENGTH, "zero bytes were asked for"}, nullptr};
-  if (bytes > kHighest)
+  if (bytes > kHighest) {
     return {{VMMC_ERR_LENGTH_OVERFLOW, "more bytes were asked for than there are addresses"},
             nullptr};
+  }
   const std::size_t whole = round_up_to_page(bytes);
   const std::lock_guard lock(mutex_);
   platform::FileDescriptor memory;
