@@ -50,6 +50,7 @@ bool holds(const OutgoingPage* page, const DescriptorCopy& descriptor, std::uint
 
 bool DeliberateUpdateEngine::serve(Process& process) {
   bool worked = false;
+  bool finished = false;
   std::uint64_t bytes = 0;
   for (int n = 0; n < kShareDescriptors && bytes < kShareBytes; ++n) {
     Transfer& transfer = process.transfer;
@@ -64,15 +65,21 @@ bool DeliberateUpdateEngine::serve(Process& process) {
     if (status == wire::Status::kOk) status = advance(process);
     bytes += transfer.done - before;
     transfer.active = status == wire::Status::kOk && transfer.done < transfer.length;
-    if (!transfer.active) finish(process, status);
+    if (transfer.active) continue;
+    finish(process, status);
+    finished = true;
   }
-  if (!worked) return false;
+  // A wake-up is a system call, and long transfers come in many pieces: one for each at its end.
+  if (finished) wake_sleepers(process);
+  return worked;
+}
+
+void DeliberateUpdateEngine::wake_sleepers(Process& sender) {
   // Pairs with the fence of a client that arms and looks again before it sleeps.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   for (Process* receiver : receivers_) receiver->channel.wake_if_armed();
   receivers_.clear();
-  process.channel.wake_if_armed();
-  return true;
+  sender.channel.wake_if_armed();
 }
 
 wire::Status DeliberateUpdateEngine::begin(Process& process) {
@@ -134,8 +141,8 @@ wire::Status DeliberateUpdateEngine::advance(Process& process) {
   ChannelView::count(buffer->owner->channel.counters().bytes_received, piece);
   if (transfer.done == transfer.length) {
     ChannelView::count(buffer->owner->channel.counters().transfers_received);
+    note_receiver(buffer->owner);
   }
-  note_receiver(buffer->owner);
   return wire::Status::kOk;
 }
 

@@ -33,6 +33,7 @@ class DeliberateUpdateEngine {
   wire::Status advance(Process& process);
   wire::Status refusal(const Process& process, const Transfer& transfer) const;
   void finish(Process& process, wire::Status status);
+  void wake_sleepers(Process& sender);
   void note_receiver(Process* receiver);
 
   const Backplane& backplane_;
