@@ -54,9 +54,9 @@ bool ChannelView::park() {
   return false;
 }
 
-void ChannelView::wake_if_armed() {
+void ChannelView::wake_if_armed(std::uint32_t reasons) {
   std::atomic<std::uint32_t>& armed = channel().wake_request.armed;
-  if (armed.load(std::memory_order_relaxed) == 0) return;
+  if ((armed.load(std::memory_order_relaxed) & reasons) == 0) return;
   if (armed.exchange(0, std::memory_order_seq_cst) == 0) return;
   count(counters().wakeups);
   wake();

@@ -68,7 +68,22 @@ class ChannelView {
 
   // Wakes the client if it said that it sleeps. The caller has issued a sequentially consistent
   // fence since the stores that the client waits for.
-  void wake_if_armed();
+  // Only if it has asked for one of `reasons` (bits kWakeOn...).
+  void wake_if_armed(std::uint32_t reasons = ~std::uint32_t{0});
+
+  // What the client says that it waits for; a hint, and no more to be believed than all it writes.
+  std::uint32_t armed() const {
+    return channel().wake_request.armed.load(std::memory_order_relaxed);
+  }
+  struct Watch {
+    std::uint32_t segment;
+    std::uint64_t offset;
+  };
+  Watch watch() const {
+    const wire::WakeRequest& request = channel().wake_request;
+    return {request.watch_segment.load(std::memory_order_relaxed),
+            request.watch_offset.load(std::memory_order_relaxed)};
+  }
 
   // Wakes every sleeper of the client, whatever it said.
   void wake();

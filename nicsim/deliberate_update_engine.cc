@@ -69,17 +69,34 @@ bool DeliberateUpdateEngine::serve(Process& process) {
     finish(process, status);
     finished = true;
   }
-  // A wake-up is a system call, and long transfers come in many pieces: one for each at its end.
-  if (finished) wake_sleepers(process);
+  if (worked) wake_sleepers(process, finished);
   return worked;
 }
 
-void DeliberateUpdateEngine::wake_sleepers(Process& sender) {
+// A wake-up is a system call, so nobody is woken for what he does not wait for.
+void DeliberateUpdateEngine::wake_sleepers(Process& sender, bool finished) {
   // Pairs with the fence of a client that arms and looks again before it sleeps.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  for (Process* receiver : receivers_) receiver->channel.wake_if_armed();
-  receivers_.clear();
-  sender.channel.wake_if_armed();
+  for (const Arrival& arrival : arrivals_) {
+    std::uint32_t reasons = arrival.ends_transfer ? wire::kWakeOnArrival : 0;
+    if ((arrival.receiver->channel.armed() & wire::kWakeOnWatch) != 0 && is_watched(arrival)) {
+      reasons |= wire::kWakeOnWatch;
+    }
+    arrival.receiver->channel.wake_if_armed(reasons);
+  }
+  arrivals_.clear();
+  if (finished) sender.channel.wake_if_armed(wire::kWakeOnCompletion);
+}
+
+bool DeliberateUpdateEngine::is_watched(const Arrival& arrival) {
+  const ChannelView::Watch watch = arrival.receiver->channel.watch();
+  const auto segment = arrival.receiver->segments.find(watch.segment);
+  if (segment == arrival.receiver->segments.end() || !segment->second->contains(watch.offset, 1)) {
+    return false;
+  }
+  const std::byte* word = segment->second->data() + watch.offset;
+  return word < arrival.run.address + arrival.run.length &&
+         arrival.run.address < word + wire::kWatchedBytes;
 }
 
 wire::Status DeliberateUpdateEngine::begin(Process& process) {
@@ -112,37 +129,45 @@ wire::Status DeliberateUpdateEngine::check_destination(const Process& process,
   return first_page->writable ? wire::Status::kOk : wire::Status::kNotWritable;
 }
 
-// Moves the next piece. Neighbouring packets that land side by side are moved as one run.
-wire::Status DeliberateUpdateEngine::advance(Process& process) {
-  Transfer& transfer = process.transfer;
-  const std::uint64_t piece = std::min(transfer.length - transfer.done, kShareBytes);
-  std::array<Run, kMaxRuns> runs;
-  std::size_t count = 0;
-  std::uint64_t packets = 0;
-  ExportedBuffer* buffer = nullptr;
+// Finds out where the next piece goes. Neighbouring packets that land side by side are one run.
+bool DeliberateUpdateEngine::find_landing(const Process& process, std::uint64_t piece,
+                                          Landing& landing) const {
+  const Transfer& transfer = process.transfer;
+  landing.count = 0;
+  landing.packets = 0;
   Packetizer packetizer(process.outgoing_pages, transfer.descriptor.destination + transfer.done,
                         piece);
   while (const auto packet = packetizer.next()) {
-    const auto landing = backplane_.deliver(*packet);
-    if (landing.address == nullptr) return refusal(process, transfer);
-    if (count > 0 && runs[count - 1].address + runs[count - 1].length == landing.address) {
-      runs[count - 1].length += packet->length;
+    const auto place = backplane_.deliver(*packet);
+    if (place.address == nullptr) return false;
+    Run* last = landing.count == 0 ? nullptr : &landing.runs[landing.count - 1];
+    if (last != nullptr && last->address + last->length == place.address) {
+      last->length += packet->length;
     } else {
-      runs[count++] = {landing.address, packet->length};
+      landing.runs[landing.count++] = {place.address, packet->length};
     }
-    buffer = landing.buffer;
-    ++packets;
+    landing.buffer = place.buffer;
+    ++landing.packets;
   }
-  if (packetizer.remaining() > 0) return refusal(process, transfer);
-  const wire::Status status = move_bytes(process, transfer, std::span(runs.data(), count));
+  return packetizer.remaining() == 0;
+}
+
+// Moves the next piece.
+wire::Status DeliberateUpdateEngine::advance(Process& process) {
+  Transfer& transfer = process.transfer;
+  const std::uint64_t piece = std::min(transfer.length - transfer.done, kShareBytes);
+  Landing landing;
+  if (!find_landing(process, piece, landing)) return refusal(process, transfer);
+  const std::span<const Run> runs(landing.runs.data(), landing.count);
+  const wire::Status status = move_bytes(process, transfer, runs);
   if (status != wire::Status::kOk) return status;
   transfer.done += piece;
-  ChannelView::count(process.channel.counters().packets_sent, packets);
-  ChannelView::count(buffer->owner->channel.counters().bytes_received, piece);
-  if (transfer.done == transfer.length) {
-    ChannelView::count(buffer->owner->channel.counters().transfers_received);
-    note_receiver(buffer->owner);
-  }
+  const bool done = transfer.done == transfer.length;
+  Process* const receiver = landing.buffer->owner;
+  ChannelView::count(process.channel.counters().packets_sent, landing.packets);
+  ChannelView::count(receiver->channel.counters().bytes_received, piece);
+  if (done) ChannelView::count(receiver->channel.counters().transfers_received);
+  for (const Run& run : runs) arrivals_.push_back({receiver, run, done});
   return wire::Status::kOk;
 }
 
@@ -175,12 +200,6 @@ void DeliberateUpdateEngine::finish(Process& process, wire::Status status) {
     ChannelView::count(counters.transfers_refused);
   }
   process.channel.complete(status);
-}
-
-void DeliberateUpdateEngine::note_receiver(Process* receiver) {
-  if (std::find(receivers_.begin(), receivers_.end(), receiver) == receivers_.end()) {
-    receivers_.push_back(receiver);
-  }
 }
 
 }  // namespace vmmc::nicsim

@@ -11,10 +11,12 @@
 // Threads: used by nicsim's one thread.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "nicsim/backplane.h"
 #include "nicsim/process.h"
+#include "nicsim/source_reader.h"
 #include "nicsim/wire/status.h"
 
 namespace vmmc::nicsim {
@@ -28,16 +30,31 @@ class DeliberateUpdateEngine {
   bool serve(Process& process);
 
  private:
+  // Where a piece of a transfer goes.
+  struct Landing {
+    std::array<Run, kMaxRuns> runs;
+    std::size_t count;
+    std::uint64_t packets;
+    ExportedBuffer* buffer;
+  };
+  // Bytes that have come to a process's memory.
+  struct Arrival {
+    Process* receiver;
+    Run run;
+    bool ends_transfer;
+  };
+  static bool is_watched(const Arrival& arrival);
+
   wire::Status begin(Process& process);
   wire::Status check_destination(const Process& process, const Transfer& transfer) const;
+  bool find_landing(const Process& process, std::uint64_t piece, Landing& landing) const;
   wire::Status advance(Process& process);
   wire::Status refusal(const Process& process, const Transfer& transfer) const;
   void finish(Process& process, wire::Status status);
-  void wake_sleepers(Process& sender);
-  void note_receiver(Process* receiver);
+  void wake_sleepers(Process& sender, bool finished);
 
   const Backplane& backplane_;
-  std::vector<Process*> receivers_;  // of the current share: to be woken at its end
+  std::vector<Arrival> arrivals_;  // of the current share: who is waiting is woken at its end
 };
 
 }  // namespace vmmc::nicsim

@@ -12,6 +12,7 @@
 #include "nicsim/wire/version.h"
 #include "vmmc/internal/error.h"
 #include "vmmc/internal/process_state.h"
+#include "vmmc/internal/word_wait.h"
 
 namespace {
 
@@ -56,39 +57,16 @@ bool is_strategy(vmmc_wait_strategy strategy) {
 }
 
 template <typename Word>
-bool holds(Word seen, vmmc_comparison comparison, Word value) {
-  switch (comparison) {
-    case VMMC_EQUAL:
-      return seen == value;
-    case VMMC_NOT_EQUAL:
-      return seen != value;
-    case VMMC_AT_LEAST:
-      break;
-  }
-  return seen >= value;
-}
-
-template <typename Word>
 int wait_for_word(const Word* word, vmmc_comparison comparison, Word value,
                   vmmc_wait_strategy strategy, std::uint64_t timeout) {
   Attachment* const attachment = vmmc::internal::attachment();
   if (attachment == nullptr) return vmmc::internal::refuse_unattached();
-  if (word == nullptr) return null_pointer("word");
-  if (reinterpret_cast<std::uintptr_t>(word) % sizeof(Word) != 0) {
-    return fail(VMMC_ERR_MISALIGNED, "%p is not aligned to %zu bytes",
-                static_cast<const void*>(word), sizeof(Word));
-  }
   if (static_cast<unsigned>(comparison) > VMMC_AT_LEAST || !is_strategy(strategy)) {
     return fail(VMMC_ERR_INVALID_ARGUMENT, "comparison %d or wait strategy %d does not exist",
                 static_cast<int>(comparison), static_cast<int>(strategy));
   }
-  const auto look = [=] {
-    return holds(__atomic_load_n(word, __ATOMIC_ACQUIRE), comparison, value);
-  };
-  const int status = attachment->waiter().wait_until(look, strategy, timeout);
-  if (status == VMMC_OK) return status;
-  return fail(status, "waiting for the word at %p: %s", static_cast<const void*>(word),
-              vmmc_strerror(status));
+  return vmmc::internal::wait_for_word(attachment->waiter(), attachment->segments(), word,
+                                       comparison, value, strategy, timeout);
 }
 
 }  // namespace

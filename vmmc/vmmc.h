@@ -328,7 +328,7 @@ enum vmmc_comparison {
  * (acquire). timeout in ns, or VMMC_FOREVER.
  *
  * A word that changes by other means than a transfer is noticed at once by the spinning strategies,
- * but a sleeper may sleep until the next transfer to this process.
+ * but a sleeper may sleep until the next transfer that reaches it.
  * Errors: TIMEOUT, MISALIGNED, INVALID_ARGUMENT. Rules: S5.1-S5.3 */
 int vmmc_wait_32(const uint32_t* word, enum vmmc_comparison comparison, uint32_t value,
                  enum vmmc_wait_strategy strategy, uint64_t timeout);

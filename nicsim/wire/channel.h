@@ -65,12 +65,22 @@ struct alignas(kCacheLineSize) Doorbell {
   std::uint32_t reserved[15];
 };
 
-// A client thread stores 1, looks once more at what it waits for, and sleeps on Arrivals::count.
-// After it has moved bytes into the client's memory or completed one of its sends, nicsim exchanges
-// a 1 for 0, adds 1 to Arrivals::count and wakes every sleeper (shared futex).
+// What a sleeping client wants to be woken for: bits of WakeRequest::armed.
+inline constexpr std::uint32_t kWakeOnArrival = 1;     // a transfer into any of its buffers
+inline constexpr std::uint32_t kWakeOnCompletion = 2;  // one of its sends has completed
+inline constexpr std::uint32_t kWakeOnWatch = 4;       // bytes that reach the watched word
+inline constexpr std::uint32_t kWatchedBytes = 8;      // the largest word
+
+// A client thread adds its reason to `armed`, looks once more at what it waits for, and sleeps on
+// Arrivals::count. When the reason has come about, nicsim exchanges `armed` for 0, adds 1 to
+// Arrivals::count and wakes every sleeper (shared futex).
+// The watch names a word by segment and offset; at most one thread of the client watches. A watch
+// that is changed while nicsim reads it is harmless: its owner looks at the word after arming.
 struct alignas(kCacheLineSize) WakeRequest {
   std::atomic<std::uint32_t> armed;
-  std::uint32_t reserved[15];
+  std::atomic<std::uint32_t> watch_segment;
+  std::atomic<std::uint64_t> watch_offset;
+  std::uint32_t reserved[12];
 };
 
 struct alignas(kCacheLineSize) Arrivals {

@@ -41,6 +41,7 @@ class Attachment {
   vmmc_identity self() const { return self_; }
   std::uint32_t nodes() const { return nodes_; }
   Waiter& waiter() { return waiter_; }
+  const SharedSegments& segments() const { return segments_; }
   Exports& exports() { return exports_; }
   Imports& imports() { return imports_; }
   DeliberateUpdate& deliberate_update() { return deliberate_update_; }

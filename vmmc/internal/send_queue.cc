@@ -53,7 +53,8 @@ void SendQueue::reap() {
 
 int SendQueue::wait_for_progress(std::uint64_t completed_before) {
   return waiter_.wait_until([&] { return completed() > completed_before; },
-                            strategy_.load(std::memory_order_relaxed), VMMC_FOREVER);
+                            strategy_.load(std::memory_order_relaxed), VMMC_FOREVER,
+                            CompletionWakes{});
 }
 
 int SendQueue::claim_staging(std::uint32_t bytes, StagingArea::Claim& claim) {
@@ -91,7 +92,8 @@ int SendQueue::test(std::uint64_t ticket) const {
 
 int SendQueue::wait_completed(std::uint64_t ticket) {
   return waiter_.wait_until([&] { return completed() >= ticket; },
-                            strategy_.load(std::memory_order_relaxed), VMMC_FOREVER);
+                            strategy_.load(std::memory_order_relaxed), VMMC_FOREVER,
+                            CompletionWakes{});
 }
 
 SendQueue::Failure SendQueue::take_failure() {

@@ -248,7 +248,7 @@ void run_ring(std::uint64_t count, bool storm) {
     posters.emplace_back([&, i] {
       handled = &streams[kPosters + i];
       std::optional<SignalStorm> interruptions;
-      if (storm) interruptions.emplace(SIGUSR1, 20'000 + 7'000 * static_cast<long>(i));
+      if (storm) interruptions.emplace(SIGUSR1, 50'000 + 7'000 * static_cast<long>(i));
       post_at_random(streams[i], count, seed + i);
     });
   }

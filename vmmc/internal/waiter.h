@@ -59,9 +59,26 @@ class AdaptiveStep {
   platform::AdaptiveWait* const wait_;
 };
 
+// What ends a sleep. request() is asked right before each sleep and says for which of nicsim's
+// reasons (wire::kWakeOn...) it ends.
+
+struct AnythingWakes {
+  std::uint32_t request(wire::WakeRequest&) {
+    return wire::kWakeOnArrival | wire::kWakeOnCompletion;
+  }
+};
+
+struct CompletionWakes {
+  std::uint32_t request(wire::WakeRequest&) { return wire::kWakeOnCompletion; }
+};
+
 class Waiter {
  public:
   explicit Waiter(wire::Channel& channel) : channel_(channel) {}
+
+  // The right to watch a word: one thread has it, the others are woken by any arrival.
+  bool begin_watch() { return !watching_.exchange(true, std::memory_order_acquire); }
+  void end_watch() { watching_.store(false, std::memory_order_release); }
 
   bool nicsim_gone() const { return gone_.load(std::memory_order_acquire); }
 
@@ -74,15 +91,16 @@ class Waiter {
 
   // Waits until condition() is true: VMMC_OK; VMMC_ERR_TIMEOUT after `timeout` ns; VMMC_ERR_NICSIM_GONE. Looks at
   // least once. `condition` is called often and must be cheap; its loads must be acquire.
-  template <typename Condition>
-  int wait_until(Condition condition, vmmc_wait_strategy strategy, std::uint64_t timeout) {
+  template <typename Condition, typename Wakes = AnythingWakes>
+  int wait_until(Condition condition, vmmc_wait_strategy strategy, std::uint64_t timeout,
+                 Wakes&& wakes = {}) {
     if (condition()) return VMMC_OK;
     Deadline deadline(timeout);
     AdaptiveStep adaptive;
     for (std::uint32_t looks = 1;; ++looks) {
       if (nicsim_gone()) return condition() ? VMMC_OK : VMMC_ERR_NICSIM_GONE;
       const bool wants_sleep = pause(strategy, adaptive);
-      if (wants_sleep) sleep(condition, deadline);
+      if (wants_sleep) sleep(condition, deadline, wakes);
       if (condition()) return VMMC_OK;
       const bool late =
           wants_sleep ? deadline.passed() : passed(deadline, strategy, adaptive, looks);
@@ -128,10 +146,11 @@ class Waiter {
     return adaptive.clock() != 0 && deadline.passed(adaptive.clock());
   }
 
-  template <typename Condition>
-  void sleep(Condition& condition, Deadline& deadline) {
+  template <typename Condition, typename Wakes>
+  void sleep(Condition& condition, Deadline& deadline, Wakes& wakes) {
     const std::uint32_t count = channel_.arrivals.count.load(std::memory_order_acquire);
-    channel_.wake_request.armed.store(1, std::memory_order_seq_cst);
+    const std::uint32_t reasons = wakes.request(channel_.wake_request);
+    channel_.wake_request.armed.fetch_or(reasons, std::memory_order_seq_cst);
     // Pairs with nicsim's fence between its stores and its look at the flag.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (condition() || nicsim_gone()) return;
@@ -140,6 +159,7 @@ class Waiter {
 
   wire::Channel& channel_;
   std::atomic<bool> gone_{false};
+  std::atomic<bool> watching_{false};
 };
 
 }  // namespace vmmc::internal
