@@ -50,7 +50,7 @@ class ChannelView {
   // Ends the descriptor last taken.
   void complete(wire::Status result) {
     channel().results[head_ % wire::kSendSlots].store(static_cast<std::int32_t>(result),
-                                                      std::memory_order_relaxed);
+                                                      std::memory_order_release);
     ++head_;
     channel().send_status.completed.store(head_, std::memory_order_release);
   }

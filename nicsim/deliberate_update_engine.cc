@@ -186,6 +186,14 @@ wire::Status DeliberateUpdateEngine::refusal(const Process& process,
   return wire::Status::kUnknownImport;
 }
 
+// A transfer that fails in a later piece has brought bytes all the same: somebody may wait for them.
+void DeliberateUpdateEngine::announce_fragment(const Process& process) {
+  const Transfer& transfer = process.transfer;
+  if (transfer.done == 0) return;
+  const Import& import = process.imports[transfer.descriptor.import_slot];
+  if (import.buffer != nullptr) arrivals_.push_back({import.buffer->owner, Run{}, true});
+}
+
 void DeliberateUpdateEngine::finish(Process& process, wire::Status status) {
   const Transfer& transfer = process.transfer;
   wire::ChannelCounters& counters = process.channel.counters();
@@ -198,6 +206,7 @@ void DeliberateUpdateEngine::finish(Process& process, wire::Status status) {
     ChannelView::count(*by_kind[static_cast<int>(transfer.kind) - 1]);
   } else {
     ChannelView::count(counters.transfers_refused);
+    announce_fragment(process);
   }
   process.channel.complete(status);
 }

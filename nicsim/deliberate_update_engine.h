@@ -51,6 +51,7 @@ class DeliberateUpdateEngine {
   wire::Status advance(Process& process);
   wire::Status refusal(const Process& process, const Transfer& transfer) const;
   void finish(Process& process, wire::Status status);
+  void announce_fragment(const Process& process);
   void wake_sleepers(Process& sender, bool finished);
 
   const Backplane& backplane_;

@@ -78,6 +78,16 @@ TEST_CASE_FIXTURE(WakeFixture, "any arrival wakes who asked for any, once for ea
   CHECK(wakeups(receiver) == 1);
 }
 
+TEST_CASE_FIXTURE(WakeFixture, "what came of a transfer that then failed is an arrival, too") {
+  post(0, 4 << 20);
+  CHECK(engine.serve(*sender.process));
+  receiver.channel().wake_request.armed = wire::kWakeOnArrival;
+  CHECK(machine.release_segment(*sender.process, sender.segment) == wire::Status::kOk);
+  serve();
+  CHECK(sender.result(0) == wire::Status::kBadSource);
+  CHECK(wakeups(receiver) == 1);
+}
+
 TEST_CASE_FIXTURE(WakeFixture, "a completion wakes the sender, an arrival the receiver") {
   sender.channel().wake_request.armed = wire::kWakeOnArrival;
   receiver.channel().wake_request.armed = wire::kWakeOnCompletion;

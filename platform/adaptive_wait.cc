@@ -31,10 +31,14 @@ constexpr std::uint32_t kFastYieldsWhenAlone = 3;
 constexpr std::uint64_t kLongTurn = 500'000;
 
 // Who computes is likely to go on: a second long turn so soon after the first is no accident. To
-// yield and find out costs one more of them, so the waits of the next kCrowdedFor do not try, and
-// sleep at once: some 8 % of the time is lost to trying, not all of it.
+// yield and find out costs one more of them, so the waits of the next kCrowdedFor do not try: some
+// 8 % of the time is lost to trying, not all of it. They look for a while and then sleep.
 constexpr std::uint64_t kSecondTurnWithin = 50'000'000;
 constexpr std::uint64_t kCrowdedFor = 100'000'000;
+
+// For how many stretches: about as long as it takes to fall asleep and be woken, so that a wait costs
+// the neighbour at most twice what it would cost him by sleeping at once.
+constexpr std::uint32_t kStretchesWhenCrowded = 10;
 
 std::uint64_t monotonic_now() {
   timespec time;
@@ -56,10 +60,7 @@ AdaptiveWait::Advice AdaptiveWait::ask_kernel() {
   // When shared, one yield follows the other: the end of the last is the beginning of this one.
   if (clock_ == 0 || !shared_) clock_ = calls_->now();
   const std::uint64_t before = clock_;
-  if (before < crowded_until_) {
-    sleep_ = true;
-    return Advice::kSleep;
-  }
+  if (before < crowded_until_) return look_in_a_crowd();
   if (!shared_) end_stretch(before);
   calls_->yield();
   clock_ = calls_->now();
@@ -71,6 +72,14 @@ AdaptiveWait::Advice AdaptiveWait::ask_kernel() {
   sleep_ = left_ == 0 || yield >= kLongTurn;
   looks_left_ = shared_ || sleep_ ? 0 : looks_per_stretch_;
   return sleep_ ? Advice::kSleep : Advice::kLook;
+}
+
+AdaptiveWait::Advice AdaptiveWait::look_in_a_crowd() {
+  sleep_ = looked_;
+  looked_ = true;
+  if (sleep_) return Advice::kSleep;
+  looks_left_ = kStretchesWhenCrowded * looks_per_stretch_;
+  return Advice::kLook;
 }
 
 void AdaptiveWait::note_long_turn() {

@@ -22,8 +22,9 @@
 // during one yield: such a neighbour computes, and a sleeper that is woken gets the core from it
 // sooner than one who queues for it. Advice is repeated at each further step until reset().
 //
-// After two such turns within 50 ms the waits of the next 100 ms sleep at once, without a yield: to
-// find out whether the neighbour still computes would cost one of its turns. (One alone may be an
+// After two such turns within 50 ms the waits of the next 100 ms do not yield: to find out whether
+// the neighbour still computes would cost one of its turns. They look for about 10 us, as long as
+// it takes to fall asleep and be woken, and then sleep. (One alone may be an
 // accident: an interrupt, a stall of the virtual machine.) This outlives reset() too.
 //
 // Threads and processes
@@ -69,6 +70,7 @@ class AdaptiveWait {
     clock_ = 0;
     looks_left_ = shared_ ? 0 : looks_per_stretch_;
     sleep_ = false;
+    looked_ = false;
   }
 
   // One step between two looks.
@@ -92,6 +94,7 @@ class AdaptiveWait {
   Advice ask_kernel();
   void end_stretch(std::uint64_t now);
   void learn(std::uint64_t yield);
+  Advice look_in_a_crowd();
   void note_long_turn();
   void charge(std::uint64_t time) { left_ -= time < left_ ? time : left_; }
   std::uint64_t longest_alone() const { return 2 * fastest_yield_; }
@@ -110,9 +113,10 @@ class AdaptiveWait {
   std::uint32_t fast_yields_ = 0;                  // in a row
   bool shared_ = true;  // learned; unknown at first, so ask the kernel at once
   bool sleep_ = false;
+  bool looked_ = false;  // in a crowd
   std::uint64_t clock_ = 0;
   std::uint64_t last_long_turn_ = 0;
-  std::uint64_t crowded_until_ = 0;  // learned: until then every wait sleeps at once
+  std::uint64_t crowded_until_ = 0;  // learned: until then no wait yields
 };
 
 }  // namespace vmmc::platform

@@ -243,14 +243,17 @@ TEST_CASE_FIXTURE(System, "one long turn may be an accident: the next wait tries
   CHECK(step(wait, kFastYield) == Advice::kLook);
 }
 
-TEST_CASE_FIXTURE(System, "after two long turns the waits of the next 100 ms sleep, no yield") {
+TEST_CASE_FIXTURE(System,
+                  "after two long turns the waits of the next 100 ms look a little and sleep") {
   AdaptiveWait wait = wait_after_two_long_turns(kSecondTurnWithin - 1);
   const std::uint64_t ended = clock_now;
-  for (const std::uint64_t later : {std::uint64_t{0}, kCrowdedFor / 2, kCrowdedFor - 1}) {
+  for (const std::uint64_t later : {std::uint64_t{0}, kCrowdedFor / 2, kCrowdedFor - 1'000}) {
     CAPTURE(later);
     wait.reset();
     clock_now = ended + later;
-    CHECK(step(wait, kFastYield) == Advice::kSleep);
+    unsigned looks = 0;
+    while (step(wait, kFastYield) == Advice::kLook) REQUIRE(++looks <= 10'000);
+    CHECK(looks >= 10);
   }
   CHECK(yields == 0);
   wait.reset();

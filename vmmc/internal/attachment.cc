@@ -41,7 +41,7 @@ Attachment::Attachment(Meeting meeting, platform::SharedMapping channel,
       queue_(this->channel(), waiter_, doorbell_.get(), strategy_),
       nicsim_segments_(connection_, queue_),
       segments_(nicsim_segments_),
-      exports_(connection_, segments_, nodes_),
+      exports_(connection_, segments_, waiter_, nodes_),
       imports_(connection_, *space_, queue_),
       deliberate_update_(this->channel(), waiter_, *space_, segments_, queue_,
                          meeting.reply.can_read_memory != 0) {}

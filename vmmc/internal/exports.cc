@@ -68,6 +68,7 @@ int Exports::add(void* address, std::size_t length, std::uint32_t id,
   // Before the pages change hands: what can fail for want of memory here has no way back later.
   const auto entry = buffers_.emplace(id, Buffer{start, length}).first;
   const SharedSegments::Cover cover = segments_.cover(address, length);
+  waiter_.announce_move();
   if (!cover.verdict.ok()) {
     buffers_.erase(entry);
     return fail(cover.verdict.status, "%zu bytes from %p cannot be exported: %s", length, address,
@@ -75,10 +76,15 @@ int Exports::add(void* address, std::size_t length, std::uint32_t id,
   }
   const int status = register_buffer(cover, length, id, options);
   if (status != VMMC_OK) {
-    segments_.release(address, length);
+    release(entry->second);
     buffers_.erase(entry);
   }
   return status;
+}
+
+void Exports::release(const Buffer& buffer) {
+  segments_.release(pointer(buffer.address), buffer.length);
+  waiter_.announce_move();
 }
 
 int Exports::register_buffer(const SharedSegments::Cover& cover, std::size_t length,
@@ -126,7 +132,7 @@ int Exports::remove(std::uint32_t id) {
     if (status == VMMC_ERR_NICSIM_GONE) return gone();
     return status != VMMC_OK ? status : fail_refused(reply.status(), "unexport of buffer %u", id);
   }
-  segments_.release(pointer(buffer.address), buffer.length);
+  release(buffer);
   buffers_.erase(found);
   return VMMC_OK;
 }
@@ -138,7 +144,7 @@ void Exports::remove_all() {
     // nicsim has gone, or is beyond understanding: nobody moves bytes for it any more.
     const std::lock_guard lock(mutex_);
     const Buffer& buffer = buffers_.at(id);
-    segments_.release(pointer(buffer.address), buffer.length);
+    release(buffer);
     buffers_.erase(id);
   }
 }

@@ -20,14 +20,16 @@
 
 #include "vmmc/internal/control_connection.h"
 #include "vmmc/internal/memory/shared_segments.h"
+#include "vmmc/internal/waiter.h"
 #include "vmmc/vmmc.h"
 
 namespace vmmc::internal {
 
 class Exports {
  public:
-  Exports(ControlConnection& connection, SharedSegments& segments, std::uint32_t nodes)
-      : connection_(connection), segments_(segments), nodes_(nodes) {}
+  Exports(ControlConnection& connection, SharedSegments& segments, Waiter& waiter,
+          std::uint32_t nodes)
+      : connection_(connection), segments_(segments), waiter_(waiter), nodes_(nodes) {}
 
   // As vmmc_export and vmmc_unexport.
   int add(void* address, std::size_t length, std::uint32_t id, const vmmc_export_options& options);
@@ -48,11 +50,13 @@ class Exports {
 
   int check(std::uintptr_t address, std::size_t length, std::uint32_t id) const;
   int check_options(const vmmc_export_options& options) const;
+  void release(const Buffer& buffer);
   int register_buffer(const SharedSegments::Cover& cover, std::size_t length, std::uint32_t id,
                       const vmmc_export_options& options);
 
   ControlConnection& connection_;
   SharedSegments& segments_;
+  Waiter& waiter_;  // is told when words change their segments
   const std::uint32_t nodes_;
   std::mutex mutex_;
   std::map<std::uint32_t, Buffer> buffers_;  // by id

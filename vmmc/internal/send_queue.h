@@ -96,6 +96,7 @@ class SendQueue {
 
  private:
   static constexpr std::uint32_t kSlots = wire::kSendSlots;
+  static constexpr std::uint32_t kReapEvery = 32;
 
   std::uint64_t completed() const {
     return channel_.send_status.completed.load(std::memory_order_acquire);
@@ -134,6 +135,9 @@ class SendQueue {
 inline int SendQueue::begin(Slot& slot) {
   if (!lock_.lock()) return VMMC_ERR_INTERRUPTED_SEND;
   slot.ticket = claimed_.load(std::memory_order_relaxed);
+  // Often enough that it never takes long.
+  if (slot.ticket % kReapEvery == 0) [[unlikely]]
+    reap();
   if (!has_room(slot.ticket)) [[unlikely]] {
     if (const int status = begin_when_full(slot); status != VMMC_OK) return status;
   }

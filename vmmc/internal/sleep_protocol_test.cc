@@ -169,6 +169,61 @@ TEST_CASE("nicsim's end wakes who waits, and must be counted as an arrival") {
 
 namespace {
 
+// ------------------------------------------------------------------------------ the watched word
+
+constexpr int kWatched = 5;  // a word of the channel: which data is watched, 1 or 2
+
+// WordWakes::request and Waiter::sleep of a thread that waits for the second data, after another
+// thread's watch of the first has ended at its timeout and left the flag behind.
+Program client_watches(bool names_before_arming) {
+  Program program{store(kWatched, 1),      store(kArmed, 1),      label("again"),
+                  load(0, kFirstData + 1), jump_if(0, 1, "done"), load(1, kCount)};
+  if (names_before_arming) program.push_back(store(kWatched, 2));
+  program.push_back(exchange(0, kArmed, 1));
+  if (!names_before_arming) program.push_back(store(kWatched, 2));
+  append(program, {fence(), load(0, kFirstData + 1), jump_if(0, 1, "done"), futex_wait(kCount, 1),
+                   jump("again"), label("done")});
+  return program;
+}
+
+// Two transfers; the engine asks whether the bytes are watched before it wakes.
+Program nicsim_moves_watched(bool with_fence) {
+  Program program;
+  for (int i = 0; i < 2; ++i) {
+    const std::string number = std::to_string(i);
+    program.push_back(store(kFirstData + i, 1));
+    if (with_fence) program.push_back(fence());
+    append(program,
+           {load(0, kArmed), jump_if(0, 0, "moved" + number), load(0, kWatched),
+            jump_if(0, i + 1, "wake" + number), jump("moved" + number), label("wake" + number),
+            exchange(0, kArmed, 0), jump_if(0, 0, "moved" + number), add(kCount, 1), futex_wake(),
+            label("moved" + number)});
+  }
+  return program;
+}
+
+}  // namespace
+
+TEST_CASE("who watches a word is woken for it, whatever watch was left behind") {
+  for (const Memory memory : kAll) {
+    CHECK(explore(memory, {client_watches(true), nicsim_moves_watched(true)}).clean());
+  }
+}
+
+TEST_CASE("without the engine's fence a watched word is missed") {
+  for (const Memory memory : {Memory::kTotalStoreOrder, Memory::kPartialStoreOrder}) {
+    CHECK(explore(memory, {client_watches(true), nicsim_moves_watched(false)}).stuck);
+  }
+}
+
+TEST_CASE("a watch may be named before or after arming, as long as the fence and look follow") {
+  for (const Memory memory : kAll) {
+    CHECK(explore(memory, {client_watches(false), nicsim_moves_watched(true)}).clean());
+  }
+}
+
+namespace {
+
 // ------------------------------------------------------------------- results after a slot's reuse
 
 enum ResultWord { kLogged, kClaimed, kHeader, kResult };

@@ -82,11 +82,13 @@ class Waiter {
 
   bool nicsim_gone() const { return gone_.load(std::memory_order_acquire); }
 
+  // Words may have moved to other segments: whoever sleeps looks, and asks for his wake-up, again.
+  void announce_move() { wake_everybody(); }
+
   // nicsim has ended: every wait, present and future, ends.
   void announce_end() {
     gone_.store(true, std::memory_order_release);
-    channel_.arrivals.count.fetch_add(1, std::memory_order_release);
-    platform::futex_wake(channel_.arrivals.count);
+    wake_everybody();
   }
 
   // Waits until condition() is true: VMMC_OK; VMMC_ERR_TIMEOUT after `timeout` ns; VMMC_ERR_NICSIM_GONE. Looks at
@@ -109,6 +111,11 @@ class Waiter {
   }
 
  private:
+  void wake_everybody() {
+    channel_.arrivals.count.fetch_add(1, std::memory_order_release);
+    platform::futex_wake(channel_.arrivals.count);
+  }
+
   static constexpr std::uint32_t kLooksPerClock = 64;
 
   // One pause between two looks; true: sleep.

@@ -4,6 +4,7 @@
 #include "vmmc/internal/word_wait.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <thread>
 #include <vector>
@@ -87,6 +88,23 @@ TEST_CASE("its own sends do not wake a process that waits for an answer") {
     self.meet();
   };
   run_processes(nicsim, {part, part});
+}
+
+TEST_CASE("a sleeper is found although its buffer was exported anew meanwhile") {
+  NicsimProcess nicsim;
+  run_processes(nicsim, {[](Part&) {
+                  EXPECT(vmmc_init(nullptr) == VMMC_OK);
+                  std::vector<std::uint32_t> memory(8192);
+                  EXPECT(vmmc_export(memory.data(), 32768, 1, nullptr) == VMMC_OK);
+                  std::thread sleeper([&] { block_until(&memory[4000], 1); });
+                  ::usleep(100'000);
+                  for (int i = 0; i < 3; ++i) {
+                    EXPECT(vmmc_unexport(1) == VMMC_OK);
+                    EXPECT(vmmc_export(memory.data(), 32768, 1, nullptr) == VMMC_OK);
+                  }
+                  send(1, import_words(0, 1) + 4000);
+                  sleeper.join();
+                }});
 }
 
 TEST_CASE("several sleepers of one process all find their words") {
