@@ -21,12 +21,13 @@ void send_all(Link& link, const SlotLayout& layout, const BurstPlan& plan) {
     return;
   }
   std::vector<vmmc_send_handle> pending(plan.window);
-  for (std::uint64_t slot = 0; slot < plan.slots; ++slot) {
-    vmmc_send_handle& oldest = pending[slot % plan.window];
-    if (slot >= plan.window) Link::finish(oldest);
-    oldest = link.start_payload(layout, slot);
+  const std::uint64_t messages = plan.passes * plan.slots;
+  for (std::uint64_t i = 0; i < messages; ++i) {
+    vmmc_send_handle& oldest = pending[i % plan.window];
+    if (i >= plan.window) Link::finish(oldest);
+    oldest = link.start_payload(layout, i % plan.slots);
   }
-  for (std::uint64_t i = 0; i < std::min(plan.window, plan.slots); ++i) Link::finish(pending[i]);
+  for (std::uint64_t i = 0; i < std::min(plan.window, messages); ++i) Link::finish(pending[i]);
 }
 
 void fill_all(Link& link, const SlotLayout& layout, std::uint64_t slots, std::uint32_t stream,
@@ -52,7 +53,8 @@ std::uint64_t time_copies(Link& link, const SlotLayout& layout, const BurstPlan&
                           std::byte* copies, MessageNumber base) {
   fill_all(link, layout, plan.slots, base.stream, base.sequence);
   const std::uint64_t start = now();
-  for (std::uint64_t slot = 0; slot < plan.slots; ++slot) {
+  for (std::uint64_t i = 0; i < plan.passes * plan.slots; ++i) {
+    const std::uint64_t slot = i % plan.slots;
     std::memcpy(copies + layout.payload_offset(slot), link.source(layout, slot).data(),
                 layout.bytes);
   }

@@ -132,14 +132,15 @@ void Report::pingpong(std::uint64_t bytes, const Histogram& round_trips,
 
 void Report::bandwidth(const BurstPlan& plan, const BurstResult& result,
                        const std::string& executor) {
-  const std::uint64_t amount = plan.bytes * plan.slots;
+  const std::uint64_t messages = plan.passes * plan.slots;
+  const std::uint64_t amount = plan.bytes * messages;
   const double median = per_nanosecond(amount, result.bursts, 50);
   const double slow = per_nanosecond(amount, result.bursts, 90);
   const double copy = per_nanosecond(amount, result.copies, 50);
   if (options_.json) {
     print({{"type", "bandwidth"},
            {"bytes", plan.bytes},
-           {"messages_per_burst", plan.slots},
+           {"messages_per_burst", messages},
            {"window", plan.window},
            {"bursts", result.bursts.count()},
            {"p50_gb_per_s", median},
@@ -154,7 +155,7 @@ void Report::bandwidth(const BurstPlan& plan, const BurstResult& result,
               "on the same terms.\n"
               "    size  messages   median  slow 10%   memcpy   ratio   bursts  executor");
   std::printf("%8s %9llu %8.2f %9.2f %8.2f %7.2f %8llu  %s\n", format_size(plan.bytes).c_str(),
-              static_cast<unsigned long long>(plan.slots), median, slow, copy,
+              static_cast<unsigned long long>(messages), median, slow, copy,
               copy > 0 ? median / copy : 0.0,
               static_cast<unsigned long long>(result.bursts.count()), executor.c_str());
   std::fflush(stdout);

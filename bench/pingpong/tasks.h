@@ -22,11 +22,12 @@ Histogram measure_pingpong(Link& link, std::uint64_t bytes, std::uint64_t count)
 void answer_pingpong(Link& link, const Command& command);
 
 // A burst is `slots` messages to as many slots and a flag, and ends when the responder's
-// confirmation has arrived. With a window, messages are sent by vmmc_send_start and at most
+// confirmation has arrived; with several passes each message is sent as often. With a window, messages are sent by vmmc_send_start and at most
 // `window` of them are pending; without one, by vmmc_send.
 struct BurstPlan {
   std::uint64_t bytes;
   std::uint64_t slots;
+  std::uint64_t passes;  // over the slots, with the same messages
   std::uint64_t window;  // 0: vmmc_send
   bool with_memcpy;  // after each burst, one core copies messages of the same size, slot by slot,
                      // to the same offsets
