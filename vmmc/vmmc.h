@@ -282,8 +282,8 @@ int vmmc_unimport(void* proxy);
  * 8-byte words become visible whole.
  *
  * An error that nicsim finds after the call has returned is reported by the next vmmc_fence. A
- * source that cannot be read is BAD_SOURCE if nicsim reads it, and SIGSEGV if the library does
- * (up to 16 KiB outside of vmmc_alloc and exported memory).
+ * source that cannot be read is SIGSEGV here, as with memcpy, and BAD_SOURCE where nicsim reads it
+ * (vmmc_send_start).
  *
  * Errors: OUTSIDE_PROXY, UNEXPORTED, PEER_DEAD, NOT_WRITABLE, BAD_SOURCE, ZERO_LENGTH,
  * LENGTH_OVERFLOW, INVALID_ARGUMENT, INTERRUPTED_SEND. Rules: S4.1-S4.12 */

@@ -12,7 +12,7 @@
 namespace vmmc::internal {
 namespace {
 
-// post_in_place found that the bytes cannot travel in place. Seen by nobody outside.
+// post_from_segment found that the bytes are in no segment. Seen by nobody outside.
 constexpr int kNotInPlace = 2;
 
 template <typename Word>
@@ -132,14 +132,13 @@ int DeliberateUpdate::send(const void* source, const void* proxy, std::size_t le
 
 int DeliberateUpdate::send_large(const Transfer& transfer) {
   std::uint64_t ticket = 0;
-  int status = VMMC_OK;
-  if (transfer.length <= kStagedBytes) {
-    status = post_staged(transfer, Report::kByFence, ticket);
+  int status = kNotInPlace;
+  if (transfer.length > kStagedBytes) status = post_from_segment(transfer, ticket);
+  if (status == kNotInPlace) {
+    status = post_in_pieces(transfer, Report::kByFence, ticket);
   } else {
-    status = post_in_place(transfer, ticket);
     if (status == VMMC_OK) status = queue_.wait_completed(ticket + 1);
     if (status == VMMC_OK) status = outcome_of(ticket);
-    if (status == kNotInPlace) status = post_in_pieces(transfer, Report::kByFence, ticket);
   }
   return status == VMMC_OK ? status : refused(status);
 }
@@ -153,7 +152,10 @@ int DeliberateUpdate::start(const void* source, const void* proxy, std::size_t l
   if (length <= wire::kInlineBytes) {
     status = post_inline(transfer, Report::kByItself, ticket);
   } else {
-    status = post_in_place(transfer, ticket);
+    status = post_from_segment(transfer, ticket);
+    if (status == kNotInPlace && can_read_memory_ && length > kStagedBytes) {
+      status = post_from_memory(transfer, ticket);
+    }
     if (status == kNotInPlace) status = post_in_pieces(transfer, Report::kByItself, ticket);
   }
   if (status != VMMC_OK) return refused(status);
@@ -181,22 +183,32 @@ int DeliberateUpdate::post_staged(const Transfer& transfer, Report report, std::
 }
 
 // The segment is looked up under the queue's lock: SendQueue::quiesce() then knows of the transfer.
-int DeliberateUpdate::post_in_place(const Transfer& transfer, std::uint64_t& ticket) {
+int DeliberateUpdate::post_from_segment(const Transfer& transfer, std::uint64_t& ticket) {
   SendQueue::Slot slot;
   if (const int status = queue_.begin(slot); status != VMMC_OK) return status;
   const auto position = segments_.find(transfer.source, transfer.length);
-  if (!position && !can_read_memory_) {
+  if (!position) {
     queue_.abandon();
     return kNotInPlace;
   }
   address(*slot.descriptor, transfer);
-  wire::Source& source = slot.descriptor->source;
-  source.length = transfer.length;
-  source.address = position ? position->offset : reinterpret_cast<std::uintptr_t>(transfer.source);
-  source.segment = position ? position->segment : 0;
-  ticket = queue_.publish(
-      slot, {.kind = position ? wire::SourceKind::kSegment : wire::SourceKind::kMemory,
-             .reports_itself = true});
+  slot.descriptor->source = {.length = transfer.length,
+                             .address = position->offset,
+                             .segment = position->segment,
+                             .reserved = {}};
+  ticket = queue_.publish(slot, {.kind = wire::SourceKind::kSegment, .reports_itself = true});
+  return VMMC_OK;
+}
+
+int DeliberateUpdate::post_from_memory(const Transfer& transfer, std::uint64_t& ticket) {
+  SendQueue::Slot slot;
+  if (const int status = queue_.begin(slot); status != VMMC_OK) return status;
+  address(*slot.descriptor, transfer);
+  slot.descriptor->source = {.length = transfer.length,
+                             .address = reinterpret_cast<std::uintptr_t>(transfer.source),
+                             .segment = 0,
+                             .reserved = {}};
+  ticket = queue_.publish(slot, {.kind = wire::SourceKind::kMemory, .reports_itself = true});
   return VMMC_OK;
 }
 
@@ -205,7 +217,7 @@ int DeliberateUpdate::post_in_place(const Transfer& transfer, std::uint64_t& tic
 int DeliberateUpdate::post_in_pieces(Transfer transfer, Report report, std::uint64_t& ticket) {
   std::size_t left = transfer.length;
   while (left > 0) {
-    transfer.length = std::min<std::size_t>(left, kPieceBytes);
+    transfer.length = std::min(left, kStagedBytes);
     if (const int status = post_staged(transfer, report, ticket); status != VMMC_OK) return status;
     transfer.source += transfer.length;
     transfer.destination += transfer.length;

@@ -4,10 +4,11 @@
 // Deliberate update, the sender's side: check, choose how the source bytes travel, post, wait.
 //
 // How the source bytes travel
-//   up to 40 bytes          in the descriptor (inline)
-//   up to kStagedBytes      copied into the staging area: the source may be reused at once
-//   more, in a segment      in place: nicsim has it mapped
-//   more, anywhere else     read across by nicsim, or, if it may not, staged in pieces
+//   up to 40 bytes        in the descriptor (inline)
+//   in a segment          in place, as nicsim has it mapped; but up to kStagedBytes a send that must
+//                         not return before the source may be reused copies them to the staging area
+//   anywhere else         staged, in pieces if need be; but beyond kStagedBytes a started send, which
+//                         must not take long, lets nicsim read them across if it may
 //
 // Threads and processes
 //   Any thread and signal handlers; no memory is allocated. The source is read before the send
@@ -48,11 +49,7 @@ class DeliberateUpdate {
   int fence();
 
   // Measured in docs/decisions/0005-how-source-bytes-travel.md.
-  static constexpr std::size_t kStagedBytes = 16 * 1024;
-  // A piece of a long send that is staged: several fit the staging area, so that nicsim moves one
-  // while the next is copied.
-  static constexpr std::size_t kPieceBytes = 32 * 1024;
-  static_assert(kPieceBytes <= StagingArea::kLargestClaim);
+  static constexpr std::size_t kStagedBytes = StagingArea::kLargestClaim;
 
  private:
   // A transfer that has been checked.
@@ -76,7 +73,8 @@ class DeliberateUpdate {
                  std::uint64_t& ticket);
   int post_inline(const Transfer& transfer, Report report, std::uint64_t& ticket);
   int post_staged(const Transfer& transfer, Report report, std::uint64_t& ticket);
-  int post_in_place(const Transfer& transfer, std::uint64_t& ticket);
+  int post_from_segment(const Transfer& transfer, std::uint64_t& ticket);
+  int post_from_memory(const Transfer& transfer, std::uint64_t& ticket);
   int post_in_pieces(Transfer transfer, Report report, std::uint64_t& ticket);
   int outcome_of(std::uint64_t ticket);
   bool is_handle(vmmc_send_handle handle) const { return handle - 1 < queue_.posted(); }

@@ -108,7 +108,7 @@ TEST_CASE("the length and the place of the source decide how its bytes travel") 
   CHECK(rig.update.fence() == VMMC_OK);
   rig.nicsim.stop();
   CHECK(rig.kinds == std::vector{Kind::kInline, Kind::kInline, Kind::kStaged, Kind::kStaged,
-                                 Kind::kMemory, Kind::kSegment, Kind::kStaged});
+                                 Kind::kStaged, Kind::kStaged, Kind::kSegment, Kind::kStaged});
   CHECK(arrived(rig, 1, source));
   CHECK(rig.malformed == 0);
 }
@@ -117,13 +117,18 @@ TEST_CASE("a started send is not copied if nicsim can find its bytes") {
   const Watchdog watchdog;
   SendRig rig;
   rig.nicsim.start(1);
-  const std::vector<std::byte> source = pattern(1000, 1);
+  constexpr std::size_t kStaged = DeliberateUpdate::kStagedBytes;
+  const std::vector<std::byte> source = pattern(kStaged + 1, 1);
+  void* memory = rig.segments.allocate(1000).memory;
+  REQUIRE(memory != nullptr);
   vmmc_send_handle handle = 0;
   CHECK(rig.update.start(source.data(), rig.proxy(), 40, &handle) == VMMC_OK);
-  CHECK(rig.update.start(source.data(), rig.proxy(), 1000, &handle) == VMMC_OK);
+  CHECK(rig.update.start(source.data(), rig.proxy(), kStaged, &handle) == VMMC_OK);
+  CHECK(rig.update.start(memory, rig.proxy(), 1000, &handle) == VMMC_OK);
+  CHECK(rig.update.start(source.data(), rig.proxy(), kStaged + 1, &handle) == VMMC_OK);
   CHECK(rig.update.wait(handle) == VMMC_OK);
   rig.nicsim.stop();
-  CHECK(rig.kinds == std::vector{Kind::kInline, Kind::kMemory});
+  CHECK(rig.kinds == std::vector{Kind::kInline, Kind::kStaged, Kind::kSegment, Kind::kMemory});
   CHECK(arrived(rig, 0, source));
 }
 
@@ -138,7 +143,7 @@ TEST_CASE("where nicsim cannot read our memory a long send goes in staged pieces
   CHECK(rig.update.wait(handle) == VMMC_OK);
   CHECK(rig.update.fence() == VMMC_OK);
   rig.nicsim.stop();
-  CHECK(rig.kinds.size() == source.size() / DeliberateUpdate::kPieceBytes + 2);
+  CHECK(rig.kinds.size() == source.size() / DeliberateUpdate::kStagedBytes + 2);
   CHECK(std::count(rig.kinds.begin(), rig.kinds.end(), Kind::kStaged) ==
         static_cast<std::ptrdiff_t>(rig.kinds.size()));
   CHECK(std::equal(source.begin() + 40, source.end(), rig.remote.begin() + 41));
@@ -240,9 +245,10 @@ TEST_CASE("a failure that a send or a handle reports is no fence's business") {
   }
   SendRig rig;
   rig.nicsim.start(1);
-  rig.verdict = wire::Status::kBadSource;
-  const std::vector<std::byte> source(100'000);
-  CHECK(rig.update.send(source.data(), rig.proxy(), source.size()) == VMMC_ERR_BAD_SOURCE);
+  rig.verdict = wire::Status::kUnexported;
+  void* source = rig.segments.allocate(100'000).memory;  // sent in place, so that the send waits
+  REQUIRE(source != nullptr);
+  CHECK(rig.update.send(source, rig.proxy(), 100'000) == VMMC_ERR_UNEXPORTED);
   CHECK(rig.update.fence() == VMMC_OK);
 }
 

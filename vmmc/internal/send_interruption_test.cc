@@ -133,7 +133,7 @@ TEST_CASE("a handler may send after any instruction of a started send in place")
   SendRig rig;
   vmmc_send_handle handle = 0;
   const Tally tally =
-      interrupt_everywhere(rig, 5000, 100, false, [&](const std::vector<std::byte>& bytes) {
+      interrupt_everywhere(rig, 70'000, 100, false, [&](const std::vector<std::byte>& bytes) {
         return rig.update.start(bytes.data(), rig.proxy(kOuter), bytes.size(), &handle);
       });
   CHECK(tally.wrong == 0);
