@@ -34,15 +34,14 @@ def cases_of(label):
     return passed, failed, True
 
 
-def failed_labels(targets, flags):
-    """The labels that Bazel itself holds for failed: asks it again, which costs nothing as results are cached."""
+def passed_labels(targets, flags):
+    """The labels that Bazel itself holds for passed: asks it again, which costs nothing as results are cached."""
     command = ["bazel", "test", "--color=no", "--curses=no", "--noshow_progress", "--keep_going",
                "--check_tests_up_to_date", "--test_output=summary", "--test_summary=short", *flags, *targets]
     output = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                             check=False).stdout
-    good = {line.split()[0] for line in output.splitlines()
+    return {line.split()[0] for line in output.splitlines()
             if line.startswith("//") and " PASSED" in line}
-    return good
 
 
 def main():
@@ -57,7 +56,7 @@ def main():
         print("test: no test was found in " + " ".join(targets), file=sys.stderr)
         print("0 passed, 1 failed")
         return 1
-    good = failed_labels(targets, flags) if status != 0 else set(labels)
+    good = passed_labels(targets, flags) if status != 0 else set(labels)
     passed = failed = 0
     for label in labels:
         case_passed, case_failed, finished = cases_of(label)

@@ -5,7 +5,6 @@
 
 #include <dirent.h>
 #include <link.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -64,7 +63,7 @@ ThreadMemory storage_of_first_thread(std::uintptr_t thread_pointer) {
   return {{round_down_to_page(begin), round_up_to_page(end)}, MemoryRefusal::kThreadStorage};
 }
 
-void add_other_threads(const MemoryMap& map, std::vector<ThreadMemory>& found) {
+void add_threads(const MemoryMap& map, std::vector<ThreadMemory>& found) {
   const std::uintptr_t own_pointer = reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
   const std::uintptr_t own_known = known_address(0);
   DIR* directory = ::opendir("/proc/self/task");
@@ -87,19 +86,11 @@ void add_other_threads(const MemoryMap& map, std::vector<ThreadMemory>& found) {
   ::closedir(directory);
 }
 
+// What runs now may be a coroutine on a stack that nobody else knows; the threads' own stacks are found
+// by add_threads and, the first thread's, by its name in the map.
 void add_own_stacks(std::vector<ThreadMemory>& found) {
   const auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   found.push_back({pages_around(frame, 1), MemoryRefusal::kStack});
-  pthread_attr_t attributes;
-  if (::pthread_getattr_np(::pthread_self(), &attributes) == 0) {
-    void* stack = nullptr;
-    std::size_t bytes = 0;
-    if (::pthread_attr_getstack(&attributes, &stack, &bytes) == 0) {
-      found.push_back(
-          {pages_around(reinterpret_cast<std::uintptr_t>(stack), bytes), MemoryRefusal::kStack});
-    }
-    ::pthread_attr_destroy(&attributes);
-  }
   stack_t signals{};
   if (::sigaltstack(nullptr, &signals) == 0 && (signals.ss_flags & SS_DISABLE) == 0) {
     const auto start = reinterpret_cast<std::uintptr_t>(signals.ss_sp);
@@ -112,7 +103,7 @@ void add_own_stacks(std::vector<ThreadMemory>& found) {
 std::vector<ThreadMemory> find_thread_memory(const MemoryMap& map) {
   std::vector<ThreadMemory> found;
   add_own_stacks(found);
-  add_other_threads(map, found);
+  add_threads(map, found);
   return found;
 }
 
