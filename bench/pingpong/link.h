@@ -4,8 +4,7 @@
 // The two processes of a benchmark, connected: each exports one receive buffer and imports the
 // other's.
 //
-//   receive buffer:   Control (one page)  |  flags, one cache line for each slot  |  payloads of
-//   the slots
+//   receive buffer:  Control (one page) | flags, a cache line per slot | payloads of the slots
 //
 // Rank 0 (the initiator) says what is measured next, rank 1 (the responder) takes part in it.
 // Everything that must arrive in an order is in this one buffer, because order is promised within

@@ -5,20 +5,20 @@
 // created and fully allocated by nicsim, sealed against shrinking and growing, handed to the client
 // at attach.
 //
-//   offset        bytes              who writes      what
-//   0             64                 nicsim, once    ChannelHeader
-//   64            64                 nicsim          SendStatus: progress of the send queue
-//   128           64                 both            Doorbell: nicsim says that it sleeps
-//   192           64                 client (nicsim clears)  WakeRequest: the client says that it
-//   sleeps 256           64                 nicsim          Arrivals: futex word of the sleeping
-//   client 320           192                nicsim          ChannelCounters 512           4 x
-//   kSendSlots     nicsim          result of each send slot (Status) 1536          4 x kImportSlots
-//   nicsim          ImportState of each import slot kSendQueueOffset   64 x kSendSlots   client
-//   SendDescriptor slots kStagingOffset     kStagingBytes     client      staging area for source
-//   bytes
+//   offset            bytes              who writes    what
+//   0                 64                 nicsim, once  ChannelHeader
+//   64                64                 nicsim        SendStatus: progress of the send queue
+//   128               64                 both          Doorbell: nicsim says that it sleeps
+//   192               64                 both          WakeRequest: the client says that it sleeps
+//   256               64                 both          Arrivals: futex word of the sleeping client
+//   320               192                nicsim        ChannelCounters
+//   512               4 x kSendSlots     nicsim        result of each send slot (Status)
+//   1536              4 x kImportSlots   nicsim        ImportState of each import slot
+//   kSendQueueOffset  64 x kSendSlots    client        SendDescriptor slots
+//   kStagingOffset    kStagingBytes      client        staging area for source bytes
 //
 // Threads and processes
-//   Each field has one writing side, but for the two flags whose comment says otherwise. Nothing
+//   Each field has one writing side, but for those whose comment says otherwise. Nothing
 //   that the client writes is believed: nicsim reads each value once, copies it and checks the
 //   copy. Nothing that nicsim writes is read back by nicsim.
 //
@@ -83,6 +83,8 @@ struct alignas(kCacheLineSize) WakeRequest {
   std::uint32_t reserved[12];
 };
 
+// Raised by nicsim, and by the client when it wakes its own sleepers: because nicsim has gone, or
+// because its exports have changed and a watch may have moved.
 struct alignas(kCacheLineSize) Arrivals {
   std::atomic<std::uint32_t> count;
   std::uint32_t reserved[15];
@@ -144,6 +146,8 @@ static_assert(sizeof(ChannelHeader) == 64);
 static_assert(sizeof(SendStatus) == 64);
 static_assert(sizeof(Doorbell) == 64);
 static_assert(sizeof(WakeRequest) == 64);
+static_assert(offsetof(WakeRequest, watch_segment) == 4);
+static_assert(offsetof(WakeRequest, watch_offset) == 8);
 static_assert(sizeof(Arrivals) == 64);
 static_assert(sizeof(ChannelCounters) == 192);
 static_assert(offsetof(Channel, send_status) == kSendStatusOffset);
