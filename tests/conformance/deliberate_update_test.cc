@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <random>
 #include <thread>
 #include <vector>
@@ -120,6 +121,51 @@ TEST_CASE(
                              await(answer, round);
                            }
                          }});
+}
+
+TEST_CASE("S4.6 a flag sent after the data is seen after it, however the data travels") {
+  constexpr std::size_t kLength = 300'000;
+  constexpr std::size_t kFlag = 400'000;
+  constexpr std::uint32_t kRounds = 300;
+  NicsimProcess nicsim;
+  run_processes(
+      nicsim,
+      {[](Part&) {
+         attach();
+         unsigned char* memory = export_new(1 << 20, 1);
+         Proxy answer = import_from(1, 2);
+         for (std::uint32_t round = 1; round <= kRounds; ++round) {
+           await(memory + kFlag, round);
+           std::uint32_t length = 0;
+           std::memcpy(&length, memory + kFlag + 8, sizeof length);
+           const auto expected = static_cast<unsigned char>(round);
+           EXPECT(std::count(memory, memory + length, expected) == static_cast<long>(length));
+           send_word(round, answer.address);
+         }
+         EXPECT(vmmc_fence() == VMMC_OK);
+       },
+       [](Part&) {
+         attach();
+         unsigned char* memory = export_new(64, 2);
+         Proxy proxy = import_from(0, 1);
+         std::vector<unsigned char> heap(kLength);
+         auto* mapped = static_cast<unsigned char*>(allocate(kLength));
+         for (std::uint32_t round = 1; round <= kRounds; ++round) {
+           const std::uint32_t length = 1 + round * 7919 % (round % 3 == 0 ? kLength : 3000);
+           unsigned char* source = round % 2 == 0 ? heap.data() : mapped;
+           std::memset(source, static_cast<int>(round % 256), length);
+           vmmc_send_handle handle = 0;
+           if (round % 5 < 2) {
+             EXPECT(vmmc_send_start(source, proxy.address, length, &handle) == VMMC_OK);
+           } else {
+             EXPECT(vmmc_send(source, proxy.address, length) == VMMC_OK);
+           }
+           send_word(length, proxy.address + kFlag + 8);
+           send_word(round, proxy.address + kFlag);
+           if (handle != 0) EXPECT(vmmc_send_wait(handle) == VMMC_OK);
+           await(memory, round);
+         }
+       }});
 }
 
 TEST_CASE("S4.7 aligned words become visible whole") {
