@@ -29,7 +29,8 @@ ControlServer::ControlServer(boost::asio::io_context& context, platform::FileDes
                        .unexport =
                            [this](Process& process, const wire::PlainReply& reply) {
                              sessions_.at(&process)->send(reply);
-                           }}),
+                           },
+                       .attend = [this](Process& process) { events_.doorbell(process); }}),
       session_events_{.attached =
                           [this](Process& process, Session& session) {
                             sessions_[&process] = &session;

@@ -59,6 +59,9 @@ bool DeliberateUpdateEngine::serve(Process& process) {
       if (!process.channel.take(transfer.descriptor)) break;
       process.channel.prefetch();
       status = begin(process);
+    } else {
+      // Between two pieces the import may have gone, and another one have come to its pages.
+      status = check_destination(process, transfer);
     }
     worked = true;
     const std::uint64_t before = transfer.done;

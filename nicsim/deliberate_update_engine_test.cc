@@ -226,6 +226,29 @@ TEST_CASE_FIXTURE(EngineFixture, "a source may overlap its destination") {
   CHECK(std::equal(before.begin(), before.end(), sender.memory() + 1000));
 }
 
+TEST_CASE_FIXTURE(EngineFixture,
+                  "a long transfer does not go on in an import that came meanwhile") {
+  const auto writable = connect(0, 512 * 4096, 1);
+  REQUIRE(receiver.export_bytes(2, 512 * 4096, 512 * 4096) == Status::kOk);
+  const auto ticket =
+      sender.post(writable, 0, SourceKind::kSegment,
+                  {.length = 512 * 4096, .address = 0, .segment = sender.segment, .reserved = {}});
+  std::fill_n(sender.memory(), 512 * 4096, std::byte{7});
+  CHECK(engine.serve(*sender.process));  // a first piece
+  wire::UnimportRequest unimport{};
+  unimport.import_slot = writable.import_slot;
+  unimport.import_generation = writable.import_generation;
+  REQUIRE(machine.unimport(*sender.process, unimport) == Status::kOk);
+  const auto readable =
+      *machine.import(*sender.process, sender.import_request(receiver, 2, wire::kAccessRead));
+  REQUIRE(readable.destination == writable.destination);  // or this proves nothing
+  serve();
+  REQUIRE(sender.completed(ticket));
+  CHECK(sender.result(ticket) == Status::kUnknownImport);
+  CHECK(std::count(receiver.memory() + 512 * 4096, receiver.memory() + 1024 * 4096, std::byte{7}) ==
+        0);
+}
+
 TEST_CASE_FIXTURE(
     EngineFixture,
     "parking: a published descriptor is never slept on, and an armed client is woken") {

@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::size_t kMaxProcesses = 4096;
 
+// Of one process: each is a mapping of nicsim's, and the kernel allows some 65000.
+constexpr std::size_t kMaxSegments = 8192;
+
 bool admits(const Rights& rights, const Process& importer) {
   return (rights.user == wire::kAnyUser || rights.user == importer.uid) &&
          (rights.node == wire::kAnyNode || rights.node == importer.node) &&
@@ -26,6 +29,16 @@ bool probe_memory(pid_t pid, const wire::AttachRequest& request) {
   const iovec remote{reinterpret_cast<void*>(request.probe_address), sizeof value};
   return ::process_vm_readv(pid, &local, 1, &remote, 1, 0) == sizeof value &&
          value == request.probe_value;
+}
+
+// A buffer has no byte twice, so it has no more pages than the process has registered. Looked at
+// before anything is done page by page.
+bool is_reasonable(const Process& process, const wire::ExportRequest& request) {
+  std::uint64_t registered = 0;
+  for (const auto& [id, segment] : process.segments) registered += segment->pages();
+  std::uint64_t named = 0;
+  for (std::uint32_t i = 0; i < request.extent_count; ++i) named += request.extents[i].pages;
+  return named <= registered;
 }
 
 // Whole pages; 0 if what the client reserved is less than one.
@@ -91,6 +104,7 @@ void Machine::detach(Process& process) {
     if (process.imports[slot].phase != wire::ImportPhase::kFree) drop_import(process, slot);
   }
   std::erase_if(processes_, [&](const auto& other) { return other.get() == &process; });
+  settle_unexports();  // some may have waited for this process alone
 }
 
 std::variant<std::uint32_t, wire::Status> Machine::register_segment(Process& process, int fd,
@@ -98,6 +112,7 @@ std::variant<std::uint32_t, wire::Status> Machine::register_segment(Process& pro
   if (bytes == 0 || bytes % wire::kPageSize != 0 || !platform::is_sealed_shared_memory(fd, bytes)) {
     return wire::Status::kMalformed;
   }
+  if (process.segments.size() >= kMaxSegments) return wire::Status::kOutOfMemory;
   auto mapping = platform::SharedMapping::map(fd, bytes);
   if (!mapping.ok()) return wire::Status::kOutOfMemory;
   const std::uint32_t id = process.next_segment_id++;
@@ -118,6 +133,7 @@ wire::Status Machine::collect_pages(const Process& process, const wire::ExportRe
       request.extent_count > wire::kMaxExtents) {
     return wire::Status::kMalformed;
   }
+  if (!is_reasonable(process, request)) return wire::Status::kMalformed;
   std::uint64_t position = 0;  // of the extent's first byte, from the start of the first page
   const std::uint64_t end = request.page_offset + request.length;
   if (end < request.length) return wire::Status::kLengthOverflow;
@@ -199,7 +215,9 @@ std::optional<wire::Status> Machine::unexport(Process& process,
   WaitingUnexport wait{&buffer, request.header, {}};
   for (const auto& [importer, slot] : buffer.importers) {
     const std::uint64_t asked = importer->channel.published();
-    if (asked > importer->channel.completed()) wait.senders.emplace_back(importer, asked);
+    if (asked <= importer->channel.completed()) continue;
+    wait.senders.emplace_back(importer, asked);
+    replies_.attend(*importer);
   }
   waiting_unexports_.push_back(std::move(wait));
   settle_unexports();

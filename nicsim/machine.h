@@ -36,6 +36,9 @@ class Machine {
   struct LateReplies {
     std::function<void(Process&, const wire::ImportReply&)> import;
     std::function<void(Process&, const wire::PlainReply&)> unexport;
+    // Not a reply: the send queue of this process must be looked at, although it has not rung. An
+    // unexport waits for what stands there, and a client may publish and never ring.
+    std::function<void(Process&)> attend = [](Process&) {};
   };
 
   Machine(std::uint32_t nodes, LateReplies replies)

@@ -4,6 +4,9 @@
 #include "nicsim/machine.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "nicsim/testing/fake_client.h"
 
@@ -60,6 +63,39 @@ TEST_CASE_FIXTURE(MachineFixture, "attach: the destination space is what the cli
   too_little.process = wire::kAnyProcess;
   too_little.destination_space_bytes = 4095;
   CHECK(std::get<Status>(machine.attach(self, too_little)) == Status::kMalformed);
+}
+
+TEST_CASE_FIXTURE(MachineFixture, "segments: only memory that is there") {
+  FakeClient client(machine, 0);
+  const int fd = ::memfd_create("sparse", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  REQUIRE(::ftruncate(fd, std::int64_t{1} << 40) == 0);
+  REQUIRE(::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0);
+  CHECK(std::get<Status>(machine.register_segment(*client.process, fd, std::uint64_t{1} << 40)) ==
+        Status::kMalformed);
+  ::close(fd);
+}
+
+TEST_CASE_FIXTURE(MachineFixture, "export: no more pages than the process has registered") {
+  FakeClient client(machine, 0, 16);
+  wire::ExportRequest request = client.export_request(1, 0, 16 * 4096);
+  request.extent_count = 64;
+  for (auto& extent : request.extents) extent = {client.segment, 0, 16, 0};
+  request.length = 64 * 16 * 4096;
+  CHECK(machine.export_buffer(*client.process, request) == Status::kMalformed);
+}
+
+TEST_CASE_FIXTURE(MachineFixture, "unexport: ends when the sender that it waits for dies") {
+  FakeClient exporter(machine, 0);
+  FakeClient sender(machine, 1);
+  REQUIRE(exporter.export_bytes(1, 0, 4096) == Status::kOk);
+  const auto import = *machine.import(*sender.process, sender.import_request(exporter, 1));
+  sender.post(import, 0, std::as_bytes(std::span("x", 1)));
+  wire::UnexportRequest request{};
+  request.buffer_id = 1;
+  CHECK_FALSE(machine.unexport(*exporter.process, request).has_value());
+  CHECK(late_unexports.empty());
+  machine.detach(*sender.process);
+  CHECK(late_unexports.size() == 1);
 }
 
 TEST_CASE_FIXTURE(MachineFixture, "segments: only sealed shared memory of the stated size") {

@@ -80,6 +80,8 @@ int serve(const nicsim::Options& options, platform::FileDescriptor listener) {
   });
   say_ready(options.ready_fd);
   loop.run();
+  // While it still listens: afterwards the path may be another nicsim's.
+  platform::remove_unix_socket(options.socket);
   return 0;
 }
 
@@ -95,9 +97,7 @@ int run(const nicsim::Options& options) {
   }
   if (!options.foreground) go_to_background();
   nicsim::configure_log(options.log_level, !options.foreground);
-  const int status = serve(options, std::move(listener.value()));
-  platform::remove_unix_socket(options.socket);
-  return status;
+  return serve(options, std::move(listener.value()));
 }
 
 }  // namespace

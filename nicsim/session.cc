@@ -9,7 +9,9 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <exception>
 #include <optional>
 #include <string>
 
@@ -18,6 +20,9 @@
 
 namespace vmmc::nicsim {
 namespace {
+
+// A connection that does not attach, for example a stranger's, holds a descriptor no longer.
+constexpr std::chrono::seconds kPatienceForAttach{5};
 
 // A request of type T if the message is exactly one; descriptors are checked by the caller.
 template <typename T>
@@ -52,17 +57,25 @@ Session::Session(boost::asio::io_context& context, platform::FileDescriptor sock
                  const Events& events)
     : socket_(context, socket.release()),
       doorbell_(context),
+      patience_(context),
       peer_(peer),
       serve_peer_(serve_peer),
       machine_(machine),
       events_(events) {}
 
-void Session::start() { await_request(); }
+void Session::start() {
+  await_request();
+  patience_.expires_after(kPatienceForAttach);
+  patience_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (!error && self->process_ == nullptr) self->stop();
+  });
+}
 
 void Session::stop() {
   if (stopped_) return;
   stopped_ = true;
   boost::system::error_code ignored;
+  patience_.cancel();
   socket_.close(ignored);
   doorbell_.close(ignored);
   events_.ended(std::exchange(process_, nullptr));
@@ -107,7 +120,13 @@ void Session::read_requests() {
     log(LogLevel::kWarning, "a client sent a message that is none; closing its connection");
     return stop();
   }
-  handle(std::span(buffer.data(), message.bytes), message);
+  try {
+    handle(std::span(buffer.data(), message.bytes), message);
+  } catch (const std::exception& error) {
+    // For want of memory or descriptors: this client goes, the others stay.
+    log(LogLevel::kError, std::string("cannot serve a client: ") + error.what());
+    stop();
+  }
 }
 
 void Session::handle(std::span<const std::byte> message, platform::ReceivedMessage& received) {
@@ -152,6 +171,7 @@ void Session::handle_attach(const wire::AttachRequest& request) {
   }
   auto& attached = std::get<Machine::Attached>(outcome);
   process_ = attached.process;
+  patience_.cancel();
   wire::AttachReply reply{};
   reply.header = request.header;
   reply.node = process_->node;

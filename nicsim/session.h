@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <span>
@@ -52,6 +53,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   boost::asio::posix::stream_descriptor socket_;
   boost::asio::posix::stream_descriptor doorbell_;
+  boost::asio::steady_timer patience_;  // with a connection that has not attached
   platform::PeerCredentials peer_;
   bool serve_peer_;
   bool stopped_ = false;

@@ -75,7 +75,8 @@ bool is_sealed_shared_memory(int fd, std::size_t bytes) {
   const int seals = ::fcntl(fd, F_GET_SEALS);  // fails for what is no memfd
   struct stat status {};
   return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && ::fstat(fd, &status) == 0 &&
-         static_cast<std::size_t>(status.st_size) >= bytes;
+         static_cast<std::size_t>(status.st_size) >= bytes &&
+         static_cast<std::size_t>(status.st_blocks) * 512 >= bytes;
 }
 
 Result<SharedMapping> SharedMapping::map(int fd, std::size_t bytes) {

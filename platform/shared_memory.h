@@ -23,6 +23,7 @@ namespace vmmc::platform {
 // size limit, instead of dying by SIGXFSZ. `label` shows in /proc/PID/maps.
 Result<FileDescriptor> create_shared_memory(const char* label, std::size_t bytes);
 
+// (With memory for all its bytes: storing there allocates nothing.)
 // True if `fd` is a memfd sealed against shrinking (and growing not required) that has at least
 // `bytes`.
 bool is_sealed_shared_memory(int fd, std::size_t bytes);

@@ -121,6 +121,8 @@ TEST_CASE("what could shrink, or is no memory, is not taken for it") {
   REQUIRE(::fcntl(open_ended.get(), F_ADD_SEALS, F_SEAL_GROW) == 0);
   CHECK_FALSE(is_sealed_shared_memory(open_ended.get(), kPage));
   REQUIRE(::fcntl(open_ended.get(), F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+  CHECK_FALSE(is_sealed_shared_memory(open_ended.get(), kPage));  // nothing but a hole
+  REQUIRE(::posix_fallocate(open_ended.get(), 0, kPage) == 0);
   CHECK(is_sealed_shared_memory(open_ended.get(), kPage));
 }
 

@@ -216,11 +216,16 @@ typedef struct vmmc_export_options {
  * Any private readable and writable memory will do: vmmc_alloc, malloc, mmap, globals. The whole
  * pages around such memory become shared pages in place: their content is kept, and stores made by
  * other threads meanwhile are not lost (they wait, about 0.1 ms per MiB; but a system call that
- * writes there at that moment, e.g. read(2), may fail with EFAULT). Importers never reach neighbours on
- * the first and last page. The memory must stay mapped until vmmc_unexport: do not free it before.
+ * writes there at that moment, e.g. read(2), may fail with EFAULT). Importers never reach neighbours
+ * on the first and last page. The memory must stay mapped until vmmc_unexport: do not free it before.
+ *
+ * The first export of memory that is not from vmmc_alloc puts a SIGSEGV handler in front of the
+ * program's own, which still gets all faults that are not the library's. A thread that has SIGSEGV
+ * blocked and stores to memory that is being exported at that moment is killed.
  *
  * Refused with BAD_MEMORY: memory that is not mapped, not readable, not writable or executable,
- * shared mappings, huge pages, stacks, thread-local storage.
+ * shared mappings, huge pages, stacks, thread-local storage, or in more than 64 pieces of which
+ * some are shared already.
  *
  * Errors: DUPLICATE_ID, OVERLAP, MISALIGNED, ZERO_LENGTH, LENGTH_OVERFLOW, BAD_MEMORY,
  * INVALID_RIGHTS, NO_SUCH_NODE, TOO_MANY_EXPORTS, OUT_OF_MEMORY, EXECUTOR_UNAVAILABLE,

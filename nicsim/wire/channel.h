@@ -20,7 +20,8 @@
 // Threads and processes
 //   Each field has one writing side, but for those whose comment says otherwise. Nothing
 //   that the client writes is believed: nicsim reads each value once, copies it and checks the
-//   copy. Nothing that nicsim writes is read back by nicsim.
+//   copy. Of what nicsim writes it reads back nothing but counters, which matter to the client
+//   alone.
 //
 // What a crash at any instruction leaves behind
 //   A dead client leaves a channel that nicsim unmaps. A dead nicsim leaves flags that no longer

@@ -4,7 +4,7 @@
 // The control messages on nicsim's Unix socket (SOCK_SEQPACKET: one message, one packet). Every
 // client message is a request with a number of the client's choice, and is answered by exactly one
 // reply that repeats the number. Replies come in the order of the requests, but for the reply to an
-// import that waits for its export.
+// import that waits for its export, and to an unexport that waits for transfers.
 //
 // The first 16 bytes of both directions (MessageHeader) keep their layout in every version, so that
 // two versions can always tell each other who they are.

@@ -138,3 +138,54 @@ TEST_CASE("random bytes in the channel, all over it and all the time") {
   check_alive(nicsim);
   CHECK(nicsim.terminate() == 0);
 }
+
+TEST_CASE("a descriptor that is published without the doorbell does not hold an unexport up") {
+  NicsimProcess nicsim;
+  RawClient exporter(nicsim.socket());
+  exporter.attach();
+  auto file = platform::create_shared_memory("test", 4096);
+  REQUIRE(file.ok());
+  const int fd = file.value().get();
+  REQUIRE(exporter.send(
+      wire::RegisterSegmentRequest{exporter.header(MessageType::kRegisterSegment), 4096},
+      std::span(&fd, 1)));
+  const auto bytes = exporter.receive();
+  wire::RegisterSegmentReply registered;
+  REQUIRE(bytes.size() == sizeof registered);
+  std::memcpy(&registered, bytes.data(), sizeof registered);
+  wire::ExportRequest request{};
+  request.header = exporter.header(MessageType::kExport);
+  request.access = wire::kAccessWrite;
+  request.user = request.node = request.process = wire::kAnyNode;
+  request.length = 64;
+  request.extent_count = 1;
+  request.extents[0] = {registered.segment, 0, 1, 0};
+  REQUIRE(exporter.send(std::as_bytes(std::span(&request, 1))
+                            .first(offsetof(wire::ExportRequest, extents) + sizeof(wire::Extent))));
+  REQUIRE(exporter.receive_header()->status == Status::kOk);
+
+  RawClient sender(nicsim.socket());
+  sender.attach();
+  REQUIRE(sender.send(
+      wire::ImportRequest{sender.header(MessageType::kImport), 0, 0, 0, wire::kAccessWrite}));
+  const auto granted_bytes = sender.receive();
+  wire::ImportReply granted;
+  REQUIRE(granted_bytes.size() == sizeof granted);
+  std::memcpy(&granted, granted_bytes.data(), sizeof granted);
+  wire::SendDescriptor& slot = sender.channel().send_queue[0];
+  slot.import_slot = granted.import_slot;
+  slot.import_generation = granted.import_generation;
+  slot.destination = granted.destination;
+  slot.header.store(
+      wire::make_header(0, wire::SourceKind::kInline, wire::Operation::kDeliberateUpdate, 8));
+
+  REQUIRE(exporter.send(wire::UnexportRequest{exporter.header(MessageType::kUnexport), 0, 0}));
+  CHECK(exporter.receive_header()->status == Status::kOk);  // fails when nothing comes in 10 s
+  CHECK(sender.channel().send_status.completed.load() == 1);
+}
+
+TEST_CASE("a connection that never attaches is closed") {
+  NicsimProcess nicsim;
+  RawClient silent(nicsim.socket());
+  CHECK(silent.hung_up());
+}

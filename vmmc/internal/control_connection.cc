@@ -57,17 +57,19 @@ std::optional<platform::SystemError> ControlConnection::start(std::function<void
 int ControlConnection::post_message(wire::MessageType type, wire::MessageHeader& header,
                                     std::span<const std::byte> message, int descriptor,
                                     std::uint32_t* number) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (ended_) return VMMC_ERR_NICSIM_GONE;
   while (next_number_ == 0 || awaited_.contains(next_number_)) ++next_number_;
   *number = next_number_++;
   header = {wire::kMagic, wire::kVersion, type, *number, wire::Status::kOk};
   const std::span<const int> descriptors(&descriptor, descriptor >= 0 ? 1 : 0);
+  const auto awaited = awaited_.emplace(*number, std::nullopt).first;
+  // Not with the lock held: when both directions are full, the receiver must make room.
+  lock.unlock();
   const auto sent = platform::send_message(socket_.get(), message, descriptors);
-  if (sent.ok()) {
-    awaited_.emplace(*number, std::nullopt);
-    return VMMC_OK;
-  }
+  if (sent.ok()) return VMMC_OK;
+  lock.lock();
+  awaited_.erase(awaited);
   const int error = sent.error().number;
   if (error == EPIPE || error == ECONNRESET) return VMMC_ERR_NICSIM_GONE;
   return fail_system("cannot ask nicsim", sent.error());

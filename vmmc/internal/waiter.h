@@ -91,8 +91,9 @@ class Waiter {
     wake_everybody();
   }
 
-  // Waits until condition() is true: VMMC_OK; VMMC_ERR_TIMEOUT after `timeout` ns; VMMC_ERR_NICSIM_GONE. Looks at
-  // least once. `condition` is called often and must be cheap; its loads must be acquire.
+  // Waits until condition() is true: VMMC_OK; VMMC_ERR_TIMEOUT after `timeout` ns;
+  // VMMC_ERR_NICSIM_GONE. Looks at least once. `condition` is called often and must be cheap; its
+  // loads must be acquire.
   template <typename Condition, typename Wakes = AnythingWakes>
   int wait_until(Condition condition, vmmc_wait_strategy strategy, std::uint64_t timeout,
                  Wakes&& wakes = {}) {
