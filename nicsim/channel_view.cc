@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
-//
+
 #include "nicsim/channel_view.h"
 
 #include <cstring>

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
-//
+
 #include "nicsim/source_reader.h"
 
 #include <sys/uio.h>

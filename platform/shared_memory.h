@@ -23,9 +23,8 @@ namespace vmmc::platform {
 // size limit, instead of dying by SIGXFSZ. `label` shows in /proc/PID/maps.
 Result<FileDescriptor> create_shared_memory(const char* label, std::size_t bytes);
 
-// (With memory for all its bytes: storing there allocates nothing.)
-// True if `fd` is a memfd sealed against shrinking (and growing not required) that has at least
-// `bytes`.
+// True if `fd` is a memfd sealed against shrinking (growing may be possible) that has at least `bytes`
+// and memory for all of them, so that storing there allocates nothing.
 bool is_sealed_shared_memory(int fd, std::size_t bytes);
 
 // A readable and writable shared mapping, unmapped when its owner ends.

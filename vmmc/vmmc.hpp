@@ -9,9 +9,8 @@
 //   proxy.send(std::uint32_t{42}, 8).value();
 //
 // Errors      A vmmc::result<T> holds a T or an error code whose category is vmmc::category() and
-// whose
-//             value is an enum vmmc_status. result.value() throws boost::system::system_error if
-//             there is none. vmmc::last_error() is the sentence with the values concerned.
+//             whose value is an enum vmmc_status. result.value() throws boost::system::system_error
+//             if there is none. vmmc::last_error() is the sentence with the values concerned.
 // Threads     As vmmc.h. An owner is used by one thread at a time; sending through a proxy is not a
 //             change of it, so any number of threads may.
 // Ownership   What an owner's destructor cannot do is not reported; whoever wants to know calls the
@@ -34,8 +33,7 @@
 
 namespace vmmc {
 
-// -------------------------------------------------------------------------------------------
-// errors
+// -------------------------------------------------------------------------------- errors
 
 inline const boost::system::error_category& category() {
   struct status_category final : boost::system::error_category {
@@ -60,7 +58,7 @@ inline result<void> to_result(int status) {
 
 inline const char* last_error() { return vmmc_last_error(); }
 
-// ------------------------------------------------------------------------------------------- times
+// --------------------------------------------------------------------------------- times
 
 inline constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::max();
 
@@ -70,8 +68,7 @@ inline std::uint64_t timeout_of(std::chrono::nanoseconds duration) {
   return duration.count() < 0 ? 0 : static_cast<std::uint64_t>(duration.count());
 }
 
-// ---------------------------------------------------------------------------------------
-// attachment
+// ---------------------------------------------------------------------------- attachment
 
 using identity = vmmc_identity;
 
@@ -118,8 +115,7 @@ inline result<identity> identity_of_rank(std::uint32_t rank) {
   return found;
 }
 
-// -------------------------------------------------------------------------------------------
-// memory
+// -------------------------------------------------------------------------------- memory
 
 // Memory from vmmc_alloc.
 class memory {
@@ -151,8 +147,7 @@ class memory {
   std::span<std::byte> bytes_;
 };
 
-// -------------------------------------------------------------------------------------------
-// export
+// -------------------------------------------------------------------------------- export
 
 // A receive buffer that this process exports; the memory is the caller's, and outlives it.
 class receive_buffer {
@@ -188,7 +183,7 @@ class receive_buffer {
   std::uint32_t id_;
 };
 
-// ------------------------------------------------------------------------------- import and send
+// ----------------------------------------------------------------------- import and send
 
 // A send that was started. Its source must not change until it has completed.
 class send_request {
@@ -260,8 +255,7 @@ class proxy {
 
 inline result<void> fence() { return to_result(vmmc_fence()); }
 
-// ------------------------------------------------------------------------------------------
-// waiting
+// ------------------------------------------------------------------------------- waiting
 
 // Waits until `word comparison value` holds (vmmc_wait_32, vmmc_wait_64).
 template <typename Word>

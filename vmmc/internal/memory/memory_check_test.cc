@@ -52,7 +52,7 @@ class FileMapping {
 
 alignas(wire::kPageSize) char with_content[2 * wire::kPageSize] = {1};
 alignas(wire::kPageSize) char zeroed[2 * wire::kPageSize];
-alignas(wire::kPageSize) const char constant[wire::kPageSize] = {2};
+alignas(wire::kPageSize) const char kConstant[wire::kPageSize] = {2};
 thread_local char of_thread[16];
 
 TEST_CASE("malloc, new, mmap and globals are allowed") {
@@ -67,7 +67,7 @@ TEST_CASE("malloc, new, mmap and globals are allowed") {
 }
 
 TEST_CASE("read-only, shared and absent memory is refused") {
-  CHECK(refusal(constant, sizeof constant) == MemoryRefusal::kNotWritable);
+  CHECK(refusal(kConstant, sizeof kConstant) == MemoryRefusal::kNotWritable);
   const TestPages pages(4);
   CHECK(refusal(pages.data(), pages.bytes() + 1) == MemoryRefusal::kUnmapped);
   CHECK(refusal(pages.data() - 1, 2) == MemoryRefusal::kUnmapped);
