@@ -48,7 +48,7 @@ template <typename Function>
 int connected(Function function) {
   return attached([&](Attachment& attachment) {
     if (!attachment.waiter().nicsim_gone()) return function(attachment);
-    return fail(VMMC_ERR_NICSIM_GONE, "%s", vmmc_strerror(VMMC_ERR_NICSIM_GONE));
+    return vmmc::internal::fail_nicsim_gone();
   });
 }
 

@@ -78,7 +78,7 @@ int Attachment::detach() {
   exports_.remove_all();
   segments_.release_all();
   if (waiter_.nicsim_gone()) {
-    status = fail(VMMC_ERR_NICSIM_GONE, "%s", status_sentence(VMMC_ERR_NICSIM_GONE));
+    status = fail_nicsim_gone();
   }
   return status;
 }

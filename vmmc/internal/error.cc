@@ -120,6 +120,10 @@ int fail_refused(wire::Status status, const char* format, ...) {
   return static_cast<int>(status);
 }
 
+int fail_nicsim_gone() {
+  return fail(VMMC_ERR_NICSIM_GONE, "%s", status_sentence(VMMC_ERR_NICSIM_GONE));
+}
+
 const char* last_error() { return sentence; }
 const char* status_sentence(int status) { return text_of(status).sentence; }
 const char* status_name(int status) { return text_of(status).name; }

@@ -26,6 +26,9 @@ int fail_system(const char* what, const platform::SystemError& error);
 // The refusal of something that nicsim said no to: "<what>: <the status's sentence>".
 [[gnu::format(printf, 2, 3)]] int fail_refused(wire::Status status, const char* format, ...);
 
+// VMMC_ERR_NICSIM_GONE, with its sentence.
+int fail_nicsim_gone();
+
 const char* last_error();
 
 // One sentence and the name for each status; never nullptr.

@@ -12,8 +12,6 @@ namespace {
 
 void* pointer(std::uintptr_t address) { return reinterpret_cast<void*>(address); }
 
-int gone() { return fail(VMMC_ERR_NICSIM_GONE, "%s", status_sentence(VMMC_ERR_NICSIM_GONE)); }
-
 }  // namespace
 
 int Exports::check_options(const vmmc_export_options& options) const {
@@ -105,7 +103,7 @@ int Exports::register_buffer(const SharedSegments::Cover& cover, std::size_t len
       offsetof(wire::ExportRequest, extents) + cover.extents.size() * sizeof(wire::Extent);
   ControlConnection::Reply reply;
   const int status = connection_.call(wire::MessageType::kExport, request, &reply, bytes);
-  if (status == VMMC_ERR_NICSIM_GONE) return gone();
+  if (status == VMMC_ERR_NICSIM_GONE) return fail_nicsim_gone();
   if (status != VMMC_OK) return status;
   if (reply.status() == wire::Status::kOk) return VMMC_OK;
   return fail_refused(reply.status(), "buffer %u of %zu bytes", id, length);
@@ -129,7 +127,7 @@ int Exports::remove(std::uint32_t id) {
   lock.lock();
   if (status != VMMC_OK || reply.status() != wire::Status::kOk) {
     buffer.closing = false;
-    if (status == VMMC_ERR_NICSIM_GONE) return gone();
+    if (status == VMMC_ERR_NICSIM_GONE) return fail_nicsim_gone();
     return status != VMMC_OK ? status : fail_refused(reply.status(), "unexport of buffer %u", id);
   }
   release(buffer);

@@ -8,8 +8,6 @@
 namespace vmmc::internal {
 namespace {
 
-int gone() { return fail(VMMC_ERR_NICSIM_GONE, "%s", status_sentence(VMMC_ERR_NICSIM_GONE)); }
-
 int check_options(const vmmc_import_options& options) {
   if (options.access == 0 || (options.access & ~(VMMC_READ | VMMC_WRITE)) != 0) {
     return fail(VMMC_ERR_INVALID_RIGHTS, "access %#x is not VMMC_READ, VMMC_WRITE or both",
@@ -38,12 +36,12 @@ int Imports::ask(vmmc_identity exporter, std::uint32_t id, const vmmc_import_opt
   request.access = options.access;
   *asked = {exporter, id, 0};
   const int status = connection_.post(wire::MessageType::kImport, request, &asked->number);
-  return status == VMMC_ERR_NICSIM_GONE ? gone() : status;
+  return status == VMMC_ERR_NICSIM_GONE ? fail_nicsim_gone() : status;
 }
 
 int Imports::await(const Asked& asked, std::uint64_t timeout, Reply* reply) {
   const int status = connection_.wait(asked.number, timeout, reply);
-  return status == VMMC_ERR_NICSIM_GONE ? gone() : status;
+  return status == VMMC_ERR_NICSIM_GONE ? fail_nicsim_gone() : status;
 }
 
 int Imports::import(vmmc_identity exporter, std::uint32_t id, const vmmc_import_options& options,
@@ -69,7 +67,7 @@ int Imports::withdraw(const Asked& asked, Reply* reply) {
   request.import_request = asked.number;
   Reply ignored;
   const int status = connection_.call(wire::MessageType::kCancelImport, request, &ignored);
-  if (status == VMMC_ERR_NICSIM_GONE) return gone();
+  if (status == VMMC_ERR_NICSIM_GONE) return fail_nicsim_gone();
   return status == VMMC_OK ? await(asked, VMMC_FOREVER, reply) : status;
 }
 
@@ -158,7 +156,7 @@ int Imports::give_up(std::uint32_t slot, std::uint32_t generation) {
   request.import_generation = generation;
   Reply reply;
   const int status = connection_.call(wire::MessageType::kUnimport, request, &reply);
-  if (status == VMMC_ERR_NICSIM_GONE) return gone();
+  if (status == VMMC_ERR_NICSIM_GONE) return fail_nicsim_gone();
   if (status != VMMC_OK || reply.status() == wire::Status::kOk) return status;
   return fail_refused(reply.status(), "unimport");
 }
