@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "vmmc/internal/error.h"
+#include "vmmc/internal/option_checks.h"
 
 namespace vmmc::internal {
 namespace {
@@ -15,23 +16,12 @@ void* pointer(std::uintptr_t address) { return reinterpret_cast<void*>(address);
 }  // namespace
 
 int Exports::check_options(const vmmc_export_options& options) const {
-  if (options.access == 0 || (options.access & ~(VMMC_READ | VMMC_WRITE)) != 0) {
-    return fail(VMMC_ERR_INVALID_RIGHTS, "access %#x is not VMMC_READ, VMMC_WRITE or both",
-                options.access);
-  }
+  if (const int status = check_access(options.access); status != VMMC_OK) return status;
   if (options.node != VMMC_ANY && options.node >= nodes_) {
     return fail(VMMC_ERR_NO_SUCH_NODE, "importers at node %u, where the nodes are 0 to %u",
                 options.node, nodes_ - 1);
   }
-  switch (options.executor) {
-    case VMMC_EXECUTOR_AUTO:
-    case VMMC_EXECUTOR_NIC:
-      return VMMC_OK;
-    case VMMC_EXECUTOR_HOST:
-      return fail(VMMC_ERR_EXECUTOR_UNAVAILABLE, "this version has no host executor");
-    default:
-      return fail(VMMC_ERR_INVALID_ARGUMENT, "%u is no executor", options.executor);
-  }
+  return check_executor(options.executor);
 }
 
 int Exports::check(std::uintptr_t address, std::size_t length, std::uint32_t id) const {

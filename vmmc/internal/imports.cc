@@ -4,24 +4,14 @@
 #include "vmmc/internal/imports.h"
 
 #include "vmmc/internal/error.h"
+#include "vmmc/internal/option_checks.h"
 
 namespace vmmc::internal {
 namespace {
 
 int check_options(const vmmc_import_options& options) {
-  if (options.access == 0 || (options.access & ~(VMMC_READ | VMMC_WRITE)) != 0) {
-    return fail(VMMC_ERR_INVALID_RIGHTS, "access %#x is not VMMC_READ, VMMC_WRITE or both",
-                options.access);
-  }
-  switch (options.executor) {
-    case VMMC_EXECUTOR_AUTO:
-    case VMMC_EXECUTOR_NIC:
-      return VMMC_OK;
-    case VMMC_EXECUTOR_HOST:
-      return fail(VMMC_ERR_EXECUTOR_UNAVAILABLE, "this version has no host executor");
-    default:
-      return fail(VMMC_ERR_INVALID_ARGUMENT, "%u is no executor", options.executor);
-  }
+  const int status = check_access(options.access);
+  return status == VMMC_OK ? check_executor(options.executor) : status;
 }
 
 }  // namespace
