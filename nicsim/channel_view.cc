@@ -18,6 +18,7 @@ ChannelView::ChannelView(platform::SharedMapping mapping) : mapping_(std::move(m
                                         .send_slots = wire::kSendSlots,
                                         .import_slots = wire::kImportSlots,
                                         .staging_bytes = wire::kStagingBytes,
+                                        .notification_slots = wire::kNotificationSlots,
                                         .reserved = {}};
 }
 

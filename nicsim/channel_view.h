@@ -25,7 +25,9 @@ struct DescriptorCopy {
   std::uint64_t destination;
   union {
     std::byte inline_data[wire::kInlineBytes];
-    wire::Source source;
+    wire::InlineBytesAndImmediate inline_notify;
+    wire::LocalBytes local;
+    wire::AtomicOperands atomic;
   };
 };
 
@@ -99,7 +101,13 @@ class ChannelView {
   }
   wire::ChannelCounters& counters() const { return channel().counters; }
 
-  const std::byte* staging() const { return channel().staging; }
+  // The word that an atomic operation found, for the descriptor last taken; before complete().
+  void set_previous(std::uint64_t value) {
+    channel().previous[head_ % wire::kSendSlots].store(value, std::memory_order_relaxed);
+  }
+
+  std::byte* staging() const { return channel().staging; }
+  wire::Channel& shared() const { return channel(); }
 
  private:
   wire::Channel& channel() const { return *reinterpret_cast<wire::Channel*>(mapping_.data()); }

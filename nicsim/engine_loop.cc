@@ -23,6 +23,22 @@ void EngineLoop::attached(Process& process) {
 }
 
 void EngineLoop::doorbell(Process& process) {
+  process.notifications.refill();
+  activate(process);
+  for (std::size_t i = 0; i < stalled_.size();) {
+    if (stalled_[i]->stalled_on == &process) {
+      activate(*stalled_[i]);  // takes it out of the list
+    } else {
+      ++i;
+    }
+  }
+}
+
+void EngineLoop::activate(Process& process) {
+  if (process.stalled_on != nullptr) {
+    process.stalled_on = nullptr;
+    std::erase(stalled_, &process);
+  }
   const bool known = std::any_of(active_.begin(), active_.end(), [&](const ActiveQueue& queue) {
     return queue.process == &process;
   });
@@ -32,6 +48,7 @@ void EngineLoop::doorbell(Process& process) {
 }
 
 void EngineLoop::leaving(Process& process) {
+  doorbell(process);  // nobody waits for it any more
   std::erase_if(active_, [&](const ActiveQueue& queue) { return queue.process == &process; });
 }
 
@@ -53,15 +70,19 @@ bool EngineLoop::serve_queues() {
   bool worked = false;
   for (std::size_t i = 0; i < active_.size();) {
     ActiveQueue& queue = active_[i];
-    if (engine_.serve(*queue.process)) {
+    const TransferEngine::Served served = engine_.serve(*queue.process);
+    const bool stalled = served == TransferEngine::Served::kStalled;
+    if (stalled) stalled_.push_back(queue.process);
+    if (served != TransferEngine::Served::kNothing) {
       queue.quiet_rounds = 0;
       worked = true;
-    } else if (++queue.quiet_rounds >= kQuietRounds && queue.process->channel.park()) {
+    }
+    if (stalled || (++queue.quiet_rounds >= kQuietRounds && queue.process->channel.park())) {
       active_[i] = active_.back();
       active_.pop_back();
-      continue;
+    } else {
+      ++i;
     }
-    ++i;
   }
   return worked;
 }

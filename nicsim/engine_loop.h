@@ -7,6 +7,9 @@
 // A queue that has been quiet for a while is parked: its client is told to ring the doorbell, and
 // the loop stops looking at it. When all are parked the thread sleeps in the kernel, so that an
 // idle nicsim uses no CPU.
+//
+// A queue whose next message has to notify a process that has no room is stalled: nobody looks at it
+// until that process rings its doorbell, which it does when it has made room.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -14,8 +17,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "nicsim/deliberate_update_engine.h"
 #include "nicsim/machine.h"
+#include "nicsim/transfer_engine.h"
 #include "platform/adaptive_wait.h"
 
 namespace vmmc::nicsim {
@@ -30,7 +33,8 @@ class EngineLoop {
   void run();
   void stop() { stopping_ = true; }
 
-  // To be called by the control server. A new process is parked.
+  // To be called by the control server. A new process is parked. doorbell() also goes for the
+  // processes that are stalled on this one.
   void attached(Process& process);
   void doorbell(Process& process);
   void leaving(Process& process);
@@ -41,14 +45,16 @@ class EngineLoop {
     std::uint32_t quiet_rounds;
   };
 
+  void activate(Process& process);
   bool serve_queues();
   void poll_control();
   void sleep();
 
   boost::asio::io_context& context_;
   Machine& machine_;
-  DeliberateUpdateEngine engine_;
+  TransferEngine engine_;
   std::vector<ActiveQueue> active_;
+  std::vector<Process*> stalled_;  // see Process::stalled_on; neither active nor parked
   platform::AdaptiveWait wait_;
   std::uint32_t rounds_ = 0;
   bool stopping_ = false;

@@ -36,8 +36,9 @@ class Machine {
   struct LateReplies {
     std::function<void(Process&, const wire::ImportReply&)> import;
     std::function<void(Process&, const wire::PlainReply&)> unexport;
-    // Not a reply: the send queue of this process must be looked at, although it has not rung. An
-    // unexport waits for what stands there, and a client may publish and never ring.
+    // Not a reply: the send queue of this process must be looked at, and those of the processes
+    // that are stalled on it, although it has not rung: an unexport waits for what stands there,
+    // or there is nothing to be stalled on any more.
     std::function<void(Process&)> attend = [](Process&) {};
   };
 
@@ -72,6 +73,15 @@ class Machine {
   wire::Status cancel_import(Process& process, std::uint32_t request);
   wire::Status unimport(Process& process, const wire::UnimportRequest& request);
 
+  // Messages that are not accepted give no notification; those that wait for room to give one go on.
+  wire::Status accept_notifications(Process& process,
+                                    const wire::AcceptNotificationsRequest& request);
+  wire::ListImportersReply list_importers(Process& process,
+                                          const wire::ListImportersRequest& request) const;
+  wire::RedirectionReply redirect(Process& process, const wire::RedirectRequest& request);
+  wire::RedirectionReply end_redirection(Process& process,
+                                         const wire::EndRedirectionRequest& request);
+
   // To be called after each round of transfers: ends the unexports that have nothing to wait for
   // any more.
   void settle_unexports();
@@ -88,16 +98,10 @@ class Machine {
     std::vector<std::pair<Process*, std::uint64_t>>
         senders;  // and the ticket that each must have reached
   };
-  struct Pages {
-    std::vector<std::byte*> frames;
-    std::vector<std::shared_ptr<Segment>> segments;
-    std::vector<std::pair<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t>> byte_runs;
-  };
-
   std::optional<std::uint32_t> free_process_id(std::uint32_t wanted) const;
   Process* find_process(std::uint32_t node, std::uint32_t id) const;
-  wire::Status collect_pages(const Process& process, const wire::ExportRequest& request,
-                             Pages& pages) const;
+  static ExportedBuffer* find_own(Process& process, std::uint32_t buffer_id);
+  void copy_arrived(const ExportedBuffer& buffer, std::uint64_t first, std::uint64_t end);
   wire::ImportReply try_import(Process& importer, const wire::ImportRequest& request,
                                ExportedBuffer& buffer);
   wire::ImportReply grant(Process& importer, const wire::ImportRequest& request,

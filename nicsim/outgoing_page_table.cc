@@ -20,7 +20,7 @@ std::optional<std::uint32_t> OutgoingPageTable::map(const Proxy& proxy) {
     const auto bytes =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(remaining, wire::kPageSize - start));
     pages_[*first + i] = OutgoingPage{.valid = true,
-                                      .writable = proxy.writable,
+                                      .access = static_cast<std::uint8_t>(proxy.access),
                                       .first = static_cast<std::uint16_t>(start),
                                       .end = static_cast<std::uint16_t>(start + bytes),
                                       .import_slot = proxy.import_slot,

@@ -16,7 +16,7 @@ namespace vmmc::nicsim {
 
 struct OutgoingPage {
   bool valid = false;
-  bool writable = false;
+  std::uint8_t access = 0;  // wire::kAccess...: what the import was granted
   std::uint16_t first = 0;  // the bytes [first, end) of the page belong to the proxy
   std::uint16_t end = 0;
   std::uint32_t import_slot = 0;
@@ -41,7 +41,7 @@ class OutgoingPageTable {
   struct Proxy {
     std::uint32_t import_slot;
     std::uint32_t import_generation;
-    bool writable;
+    std::uint32_t access;
     std::uint32_t node;
     std::uint32_t first_incoming_page;
     std::vector<std::uint32_t> incoming_generations;  // one per page

@@ -10,6 +10,7 @@
 #include "nicsim/incoming_page_table.h"
 #include "nicsim/outgoing_page_table.h"
 #include "nicsim/packetizer.h"
+#include "nicsim/wire/control.h"
 
 using namespace vmmc::nicsim;
 
@@ -56,7 +57,7 @@ TEST_CASE("packetizer: cuts at page boundaries and stops at a page without an en
   OutgoingPageTable outgoing(1024);
   OutgoingPageTable::Proxy proxy{.import_slot = 3,
                                  .import_generation = 7,
-                                 .writable = true,
+                                 .access = vmmc::wire::kAccessWrite,
                                  .node = 1,
                                  .first_incoming_page = 20,
                                  .incoming_generations = {5, 6},
@@ -90,7 +91,7 @@ TEST_CASE("outgoing page table: each page knows which of its bytes belong to the
   OutgoingPageTable outgoing(1024);
   const std::uint32_t page = *outgoing.map({.import_slot = 0,
                                             .import_generation = 1,
-                                            .writable = false,
+                                            .access = vmmc::wire::kAccessRead,
                                             .node = 0,
                                             .first_incoming_page = 0,
                                             .incoming_generations = {1, 1, 1},

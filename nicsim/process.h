@@ -16,8 +16,11 @@
 #include <vector>
 
 #include "nicsim/channel_view.h"
+#include "nicsim/notification_port.h"
 #include "nicsim/outgoing_page_table.h"
+#include "nicsim/redirection.h"
 #include "nicsim/segment.h"
+#include "nicsim/transfer.h"
 #include "nicsim/wire/control.h"
 
 namespace vmmc::nicsim {
@@ -40,6 +43,11 @@ struct ExportedBuffer {
   Rights rights;
   std::uint32_t first_incoming_page;
   std::uint32_t pages;
+  bool notifies = false;              // there is a handler
+  bool accepts_notifications = true;  // the interrupt-enable bit of its incoming pages
+  bool redirectable = false;
+  std::uint64_t cookie = 0;  // of its notifications
+  Redirections redirections;
   bool closing = false;  // unexport is waiting for transfers that were asked for before it
   std::vector<std::shared_ptr<Segment>> segments;  // keeps the memory mapped
   std::vector<std::pair<std::uint32_t, std::uint64_t>>
@@ -55,15 +63,6 @@ struct Import {
   std::uint32_t pages = 0;
 };
 
-// The transfer at the head of a process's send queue, while it is being carried out piece by piece.
-struct Transfer {
-  bool active = false;
-  DescriptorCopy descriptor;
-  wire::SourceKind kind;
-  std::uint64_t length = 0;
-  std::uint64_t done = 0;  // bytes moved
-};
-
 struct Process {
   explicit Process(std::uint64_t destination_space)
       : destination_space_bytes(destination_space),
@@ -77,6 +76,12 @@ struct Process {
 
   ChannelView channel;
   Transfer transfer;
+  Process* stalled_on = nullptr;  // `transfer` waits for room in this process's notification queue
+
+  NotificationPort notifications{channel};
+  bool accepts_notifications = true;
+  std::uint32_t awaited = 0;  // by so many unexports: what its queue holds must not be held up
+
   std::unordered_map<std::uint32_t, std::shared_ptr<Segment>> segments;
   std::uint32_t next_segment_id = 1;
 

@@ -3,6 +3,7 @@
 
 #include "nicsim/session.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -33,16 +34,24 @@ std::optional<T> as(std::span<const std::byte> message) {
   return request;
 }
 
-// An export request carries only as many extents as it says.
-std::optional<wire::ExportRequest> as_export(std::span<const std::byte> message) {
-  constexpr std::size_t kFixed = offsetof(wire::ExportRequest, extents);
-  wire::ExportRequest request{};
+// The same for a request that carries only as many extents as it says.
+template <typename T>
+std::optional<T> as_with_extents(std::span<const std::byte> message) {
+  constexpr std::size_t kFixed = offsetof(T, extents);
+  T request{};
   if (message.size() < kFixed || message.size() > sizeof request) return std::nullopt;
   std::memcpy(&request, message.data(), message.size());
   if (message.size() != kFixed + std::uint64_t{request.extent_count} * sizeof(wire::Extent)) {
     return std::nullopt;
   }
   return request;
+}
+
+// Hands a request that makes sense to `serve`; false if it makes none.
+template <typename Request, typename Serve>
+bool given(const std::optional<Request>& request, Serve serve) {
+  if (request) serve(*request);
+  return request.has_value();
 }
 
 bool has_hung_up(int socket) {
@@ -165,12 +174,19 @@ void Session::handle_first(const wire::MessageHeader& header, std::span<const st
 void Session::handle_attach(const wire::AttachRequest& request) {
   platform::FileDescriptor bell(platform::system_calls().eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!bell.valid()) return reply_status(request.header, wire::Status::kOutOfMemory);
+  int ends[2] = {-1, -1};
+  if (platform::system_calls().pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+    return reply_status(request.header, wire::Status::kOutOfMemory);
+  }
+  const platform::FileDescriptor reading_end(ends[0]);
+  platform::FileDescriptor writing_end(ends[1]);
   auto outcome = machine_.attach(peer_, request);
   if (const auto* refused = std::get_if<wire::Status>(&outcome)) {
     return reply_status(request.header, *refused);
   }
   auto& attached = std::get<Machine::Attached>(outcome);
   process_ = attached.process;
+  process_->notifications.set_pipe(std::move(writing_end));
   patience_.cancel();
   wire::AttachReply reply{};
   reply.header = request.header;
@@ -179,7 +195,7 @@ void Session::handle_attach(const wire::AttachRequest& request) {
   reply.nodes = machine_.backplane().nodes();
   reply.can_read_memory = process_->can_read_memory ? 1 : 0;
   reply.destination_space_bytes = process_->destination_space_bytes;
-  const std::array<int, 2> descriptors{attached.channel.get(), bell.get()};
+  const std::array<int, 3> descriptors{attached.channel.get(), bell.get(), reading_end.get()};
   doorbell_.assign(bell.release());
   events_.attached(*process_, *this);
   await_doorbell();
@@ -190,60 +206,86 @@ void Session::handle_attach(const wire::AttachRequest& request) {
 
 void Session::dispatch(const wire::MessageHeader& header, std::span<const std::byte> message,
                        platform::ReceivedMessage& received) {
-  switch (header.type) {
-    case wire::MessageType::kRegisterSegment:
-      if (const auto request = as<wire::RegisterSegmentRequest>(message);
-          request && received.descriptor_count == 1) {
-        const auto outcome =
-            machine_.register_segment(*process_, received.descriptors[0].get(), request->bytes);
-        wire::RegisterSegmentReply reply{};
-        reply.header = header;
-        if (const auto* refused = std::get_if<wire::Status>(&outcome)) {
-          reply.header.status = *refused;
-        } else {
-          reply.segment = std::get<std::uint32_t>(outcome);
-        }
-        return send(reply);
-      }
-      break;
-    case wire::MessageType::kReleaseSegment:
-      if (const auto request = as<wire::ReleaseSegmentRequest>(message)) {
-        return reply_status(header, machine_.release_segment(*process_, request->segment));
-      }
-      break;
-    case wire::MessageType::kExport:
-      if (const auto request = as_export(message)) {
-        return reply_status(header, machine_.export_buffer(*process_, *request));
-      }
-      break;
-    case wire::MessageType::kUnexport:
-      if (const auto request = as<wire::UnexportRequest>(message)) {
-        const auto status = machine_.unexport(*process_, *request);
-        if (status) reply_status(header, *status);
-        return;
-      }
-      break;
-    case wire::MessageType::kImport:
-      if (const auto request = as<wire::ImportRequest>(message)) {
-        const auto reply = machine_.import(*process_, *request);
-        if (reply) send(*reply);
-        return;
-      }
-      break;
-    case wire::MessageType::kCancelImport:
-      if (const auto request = as<wire::CancelImportRequest>(message)) {
-        return reply_status(header, machine_.cancel_import(*process_, request->import_request));
-      }
-      break;
-    case wire::MessageType::kUnimport:
-      if (const auto request = as<wire::UnimportRequest>(message)) {
-        return reply_status(header, machine_.unimport(*process_, *request));
-      }
-      break;
-    case wire::MessageType::kAttach:
-      break;
+  using wire::MessageType;
+  const bool understood =
+      header.type == MessageType::kRegisterSegment
+          ? on_register_segment(message, received)
+          : (header.type <= MessageType::kUnimport ? on_mapping_request(header, message)
+                                                   : on_buffer_request(header, message));
+  if (!understood) reply_status(header, wire::Status::kMalformed);
+}
+
+bool Session::on_register_segment(std::span<const std::byte> message,
+                                  platform::ReceivedMessage& received) {
+  const auto request = as<wire::RegisterSegmentRequest>(message);
+  if (!request || received.descriptor_count != 1) return false;
+  const auto outcome =
+      machine_.register_segment(*process_, received.descriptors[0].get(), request->bytes);
+  wire::RegisterSegmentReply reply{};
+  reply.header = request->header;
+  if (const auto* refused = std::get_if<wire::Status>(&outcome)) {
+    reply.header.status = *refused;
+  } else {
+    reply.segment = std::get<std::uint32_t>(outcome);
   }
-  reply_status(header, wire::Status::kMalformed);
+  send(reply);
+  return true;
+}
+
+// Requests that make and end mappings.
+bool Session::on_mapping_request(const wire::MessageHeader& header,
+                                 std::span<const std::byte> message) {
+  const auto answer = [&](wire::Status status) { reply_status(header, status); };
+  switch (header.type) {
+    case wire::MessageType::kReleaseSegment:
+      return given(as<wire::ReleaseSegmentRequest>(message), [&](const auto& request) {
+        answer(machine_.release_segment(*process_, request.segment));
+      });
+    case wire::MessageType::kExport:
+      return given(as_with_extents<wire::ExportRequest>(message), [&](const auto& request) {
+        answer(machine_.export_buffer(*process_, request));
+      });
+    case wire::MessageType::kUnexport:
+      return given(as<wire::UnexportRequest>(message), [&](const auto& request) {
+        if (const auto status = machine_.unexport(*process_, request)) answer(*status);
+      });
+    case wire::MessageType::kImport:
+      return given(as<wire::ImportRequest>(message), [&](const auto& request) {
+        if (const auto reply = machine_.import(*process_, request)) send(*reply);
+      });
+    case wire::MessageType::kCancelImport:
+      return given(as<wire::CancelImportRequest>(message), [&](const auto& request) {
+        answer(machine_.cancel_import(*process_, request.import_request));
+      });
+    case wire::MessageType::kUnimport:
+      return given(as<wire::UnimportRequest>(message),
+                   [&](const auto& request) { answer(machine_.unimport(*process_, request)); });
+    default:
+      return false;
+  }
+}
+
+// Requests of an exporter about a buffer.
+bool Session::on_buffer_request(const wire::MessageHeader& header,
+                                std::span<const std::byte> message) {
+  switch (header.type) {
+    case wire::MessageType::kAcceptNotifications:
+      return given(as<wire::AcceptNotificationsRequest>(message), [&](const auto& request) {
+        reply_status(header, machine_.accept_notifications(*process_, request));
+      });
+    case wire::MessageType::kListImporters:
+      return given(as<wire::ListImportersRequest>(message),
+                   [&](const auto& request) { send(machine_.list_importers(*process_, request)); });
+    case wire::MessageType::kRedirect:
+      return given(as_with_extents<wire::RedirectRequest>(message),
+                   [&](const auto& request) { send(machine_.redirect(*process_, request)); });
+    case wire::MessageType::kEndRedirection:
+      return given(as<wire::EndRedirectionRequest>(message), [&](const auto& request) {
+        send(machine_.end_redirection(*process_, request));
+      });
+    default:
+      return false;
+  }
 }
 
 void Session::reply_status(const wire::MessageHeader& request, wire::Status status) {

@@ -48,6 +48,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void handle_attach(const wire::AttachRequest& request);
   void dispatch(const wire::MessageHeader& header, std::span<const std::byte> message,
                 platform::ReceivedMessage& received);
+  bool on_register_segment(std::span<const std::byte> message, platform::ReceivedMessage& received);
+  bool on_mapping_request(const wire::MessageHeader& header, std::span<const std::byte> message);
+  bool on_buffer_request(const wire::MessageHeader& header, std::span<const std::byte> message);
   void reply_status(const wire::MessageHeader& request, wire::Status status);
   void send_bytes(std::span<const std::byte> bytes, std::span<const int> descriptors);
 

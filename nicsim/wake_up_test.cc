@@ -7,8 +7,8 @@
 
 #include <vector>
 
-#include "nicsim/deliberate_update_engine.h"
 #include "nicsim/testing/fake_client.h"
+#include "nicsim/transfer_engine.h"
 
 using namespace vmmc;
 using nicsim::testing::FakeClient;
@@ -17,7 +17,7 @@ using nicsim::testing::MachineFixture;
 namespace {
 
 struct WakeFixture : MachineFixture {
-  nicsim::DeliberateUpdateEngine engine{machine.backplane()};
+  nicsim::TransferEngine engine{machine.backplane()};
   FakeClient receiver{machine, 0, 1024};
   FakeClient sender{machine, 1, 1024};
   wire::ImportReply import;
@@ -27,11 +27,17 @@ struct WakeFixture : MachineFixture {
     import = *machine.import(*sender.process, sender.import_request(receiver, 1));
   }
   void post(std::uint64_t offset, std::uint64_t length) {
-    sender.post(import, offset, wire::SourceKind::kSegment,
-                {.length = length, .address = 0, .segment = sender.segment, .reserved = {}});
+    sender.post(import, offset, wire::LocalPlace::kSegment,
+                {.length = length,
+                 .address = 0,
+                 .segment = sender.segment,
+                 .reserved = 0,
+                 .message_length = 0,
+                 .reserved2 = 0,
+                 .immediate = 0});
   }
   void serve() {
-    while (engine.serve(*sender.process)) {
+    while (engine.serve(*sender.process) != nicsim::TransferEngine::Served::kNothing) {
     }
   }
   void watch(std::uint32_t segment, std::uint64_t offset) {

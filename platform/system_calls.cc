@@ -34,6 +34,7 @@ constexpr SystemCalls kReal{
           return ::mremap(address, old_length, new_length, flags, new_address);
         },
     .eventfd = [](unsigned initial, int flags) { return ::eventfd(initial, flags); },
+    .pipe2 = [](int ends[2], int flags) { return ::pipe2(ends, flags); },
     .socket = [](int domain, int type, int protocol) { return ::socket(domain, type, protocol); },
     .connect = [](int fd, const sockaddr* address,
                   socklen_t length) { return ::connect(fd, address, length); },

@@ -29,6 +29,7 @@ struct SystemCalls {
   void* (*mremap)(void* address, std::size_t old_length, std::size_t new_length, int flags,
                   void* new_address);
   int (*eventfd)(unsigned initial, int flags);
+  int (*pipe2)(int ends[2], int flags);
   int (*socket)(int domain, int type, int protocol);
   int (*connect)(int fd, const struct sockaddr* address, socklen_t length);
   ssize_t (*sendmsg)(int fd, const struct msghdr* message, int flags);

@@ -89,6 +89,18 @@ TEST_CASE("eventfd") {
   ::close(fd);
 }
 
+TEST_CASE("pipe2") {
+  int ends[2] = {-1, -1};
+  REQUIRE(real_system_calls().pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+  CHECK(::write(ends[1], "x", 1) == 1);
+  char byte = 0;
+  CHECK(::read(ends[0], &byte, 1) == 1);
+  CHECK(byte == 'x');
+  CHECK((::fcntl(ends[0], F_GETFD) & FD_CLOEXEC) != 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
 TEST_CASE("socket, connect") {
   const SystemCalls& calls = real_system_calls();
   const int fd = calls.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

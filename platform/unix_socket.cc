@@ -194,6 +194,8 @@ Result<ReceivedMessage> receive_message(int socket, std::span<std::byte> buffer)
       FileDescriptor owned(fd);
       if (message.descriptor_count < kMaxPassedDescriptors) {
         message.descriptors[message.descriptor_count++] = std::move(owned);
+      } else {
+        message.truncated = true;  // the buffer is rounded up, so that one more may fit
       }
     }
   }

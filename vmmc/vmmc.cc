@@ -7,50 +7,24 @@
 
 #include <atomic>
 #include <cstring>
-#include <new>
+#include <iterator>
 
 #include "nicsim/wire/version.h"
-#include "vmmc/internal/error.h"
-#include "vmmc/internal/process_state.h"
+#include "vmmc/internal/c_interface.h"
 #include "vmmc/internal/word_wait.h"
 
 namespace {
 
+using vmmc::internal::attached;
 using vmmc::internal::Attachment;
+using vmmc::internal::connected;
 using vmmc::internal::fail;
+using vmmc::internal::guarded;
+using vmmc::internal::null_pointer;
+using vmmc::internal::unguarded;
 
 constexpr const char* kStrategyNames[] = {"adaptive", "spin", "pause", "yield", "block"};
 constexpr int kStrategies = static_cast<int>(std::size(kStrategyNames));
-
-int null_pointer(const char* name) {
-  return fail(VMMC_ERR_INVALID_ARGUMENT, "%s is a null pointer", name);
-}
-
-// No exception leaves the library; the only one that the code below throws is for want of memory.
-template <typename Function>
-int guarded(Function function) {
-  try {
-    return function();
-  } catch (const std::exception&) {
-    return fail(VMMC_ERR_OUT_OF_MEMORY, "the heap is exhausted");
-  }
-}
-
-template <typename Function>
-int attached(Function function) {
-  Attachment* const attachment = vmmc::internal::attachment();
-  if (attachment == nullptr) return vmmc::internal::refuse_unattached();
-  return guarded([&] { return function(*attachment); });
-}
-
-// For calls that need nicsim.
-template <typename Function>
-int connected(Function function) {
-  return attached([&](Attachment& attachment) {
-    if (!attachment.waiter().nicsim_gone()) return function(attachment);
-    return vmmc::internal::fail_nicsim_gone();
-  });
-}
 
 bool is_strategy(vmmc_wait_strategy strategy) {
   return static_cast<int>(strategy) >= 0 && static_cast<int>(strategy) < kStrategies;
@@ -139,6 +113,14 @@ int vmmc_unexport(uint32_t buffer_id) {
   return connected([&](Attachment& attachment) { return attachment.exports().remove(buffer_id); });
 }
 
+int vmmc_importers(uint32_t buffer_id, vmmc_identity* importers, size_t most, size_t* count) {
+  return connected([&](Attachment& attachment) {
+    if (count == nullptr) return null_pointer("count");
+    if (importers == nullptr && most > 0) return null_pointer("importers");
+    return attachment.exports().list_importers(buffer_id, importers, most, count);
+  });
+}
+
 int vmmc_import(vmmc_identity exporter, uint32_t buffer_id, const vmmc_import_options* options,
                 void** proxy, size_t* length) {
   const vmmc_import_options defaults = VMMC_IMPORT_DEFAULTS;
@@ -176,36 +158,30 @@ int vmmc_unimport(void* proxy) {
 
 // The data path throws nothing.
 int vmmc_send(const void* source, void* proxy, size_t length) {
-  Attachment* const attachment = vmmc::internal::attachment();
-  if (attachment == nullptr) return vmmc::internal::refuse_unattached();
-  if (source == nullptr) return null_pointer("source");
-  return attachment->deliberate_update().send(source, proxy, length);
+  return unguarded([&](Attachment& held) {
+    if (source == nullptr) return null_pointer("source");
+    return held.deliberate_update().send(source, proxy, length);
+  });
 }
 
 int vmmc_send_start(const void* source, void* proxy, size_t length, vmmc_send_handle* handle) {
-  Attachment* const attachment = vmmc::internal::attachment();
-  if (attachment == nullptr) return vmmc::internal::refuse_unattached();
-  if (source == nullptr) return null_pointer("source");
-  if (handle == nullptr) return null_pointer("handle");
-  return attachment->deliberate_update().start(source, proxy, length, handle);
+  return unguarded([&](Attachment& held) {
+    if (source == nullptr) return null_pointer("source");
+    if (handle == nullptr) return null_pointer("handle");
+    return held.deliberate_update().start(source, proxy, length, handle);
+  });
 }
 
 int vmmc_send_test(vmmc_send_handle handle) {
-  Attachment* const attachment = vmmc::internal::attachment();
-  if (attachment == nullptr) return vmmc::internal::refuse_unattached();
-  return attachment->deliberate_update().test(handle);
+  return unguarded([&](Attachment& held) { return held.completion().test(handle); });
 }
 
 int vmmc_send_wait(vmmc_send_handle handle) {
-  Attachment* const attachment = vmmc::internal::attachment();
-  if (attachment == nullptr) return vmmc::internal::refuse_unattached();
-  return attachment->deliberate_update().wait(handle);
+  return unguarded([&](Attachment& held) { return held.completion().wait(handle); });
 }
 
 int vmmc_fence(void) {
-  Attachment* const attachment = vmmc::internal::attachment();
-  if (attachment == nullptr) return vmmc::internal::refuse_unattached();
-  return attachment->deliberate_update().fence();
+  return unguarded([](Attachment& held) { return held.fence(); });
 }
 
 int vmmc_wait_32(const uint32_t* word, enum vmmc_comparison comparison, uint32_t value,

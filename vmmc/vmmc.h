@@ -41,99 +41,30 @@
 #ifndef VMMC_VMMC_H_
 #define VMMC_VMMC_H_
 
-#include <stddef.h>
-#include <stdint.h>
+#include "vmmc/automatic_update.h"
+#include "vmmc/notification.h"
+#include "vmmc/redirection.h"
+#include "vmmc/registration.h"
+#include "vmmc/remote_access.h"
+#include "vmmc/types.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* ---------------------------------------------------------------------------------- results */
-
-/* The values are part of the ABI: they never change their meaning. */
-enum vmmc_status {
-  VMMC_OK = 0,
-  VMMC_PENDING = 1, /* not an error: what was started has not completed yet */
-
-  VMMC_ERR_INVALID_ARGUMENT = -1, /* a null pointer or an unknown constant; the sentence names it */
-  VMMC_ERR_NOT_ATTACHED = -2,     /* before vmmc_init or after vmmc_finalize */
-  VMMC_ERR_FORKED = -3,           /* in a forked child that has not called vmmc_init itself */
-  VMMC_ERR_VERSION = -4,          /* nicsim speaks another version; the sentence names both */
-  VMMC_ERR_USER_NOT_ALLOWED = -5, /* this nicsim does not serve this user */
-  VMMC_ERR_NO_SUCH_NODE = -6,     /* the node number is not below vmmc_nodes() */
-  VMMC_ERR_PROCESS_ID_IN_USE = -7,
-  VMMC_ERR_TOO_MANY_PROCESSES = -8,
-  VMMC_ERR_ALREADY_ATTACHED = -9,
-  VMMC_ERR_OUT_OF_MEMORY = -10,
-  VMMC_ERR_NO_NICSIM = -11,   /* none runs at the socket, and none was, or could be, started */
-  VMMC_ERR_NICSIM_GONE = -12, /* nicsim ended while this process was attached: finalize, init */
-  VMMC_ERR_SYSTEM = -13,      /* a system call failed; the sentence names it and its error */
-  VMMC_ERR_TIMEOUT = -14,
-  VMMC_ERR_NO_JOB = -15,   /* vmmc_identity_of_rank without a job, or a rank outside it */
-  VMMC_ERR_STRANGER = -16, /* the server at the socket belongs to another user */
-
-  VMMC_ERR_DUPLICATE_ID = -20,
-  VMMC_ERR_OVERLAP = -21,
-  VMMC_ERR_MISALIGNED = -22,
-  VMMC_ERR_ZERO_LENGTH = -23,
-  VMMC_ERR_LENGTH_OVERFLOW = -24,
-  VMMC_ERR_BAD_MEMORY = -25, /* not memory that can be exported; see vmmc_export */
-  VMMC_ERR_INVALID_RIGHTS = -26,
-  VMMC_ERR_UNKNOWN_EXPORT = -27,
-  VMMC_ERR_TOO_MANY_EXPORTS = -28,
-  VMMC_ERR_IN_USE = -29,        /* vmmc_free of memory that is still exported */
-  VMMC_ERR_NOT_ALLOCATED = -30, /* vmmc_free of an address that vmmc_alloc did not return */
-
-  VMMC_ERR_PERMISSION_DENIED = -41,
-  VMMC_ERR_TOO_MANY_IMPORTS = -42,
-  VMMC_ERR_DESTINATION_SPACE_FULL = -43,
-  VMMC_ERR_UNKNOWN_IMPORT = -44, /* not the start of a proxy that this process holds */
-  VMMC_ERR_CANCELLED = -45,
-  VMMC_ERR_EXECUTOR_UNAVAILABLE = -46, /* the executor asked for cannot serve this import */
-
-  VMMC_ERR_OUTSIDE_PROXY = -60, /* first and last byte are not inside one imported buffer */
-  VMMC_ERR_UNEXPORTED = -61,    /* the exporter has taken the buffer back */
-  VMMC_ERR_PEER_DEAD = -62,     /* the exporting process has ended */
-  VMMC_ERR_NOT_WRITABLE = -63,  /* imported without VMMC_WRITE */
-  VMMC_ERR_BAD_SOURCE = -64,    /* the source bytes cannot be read */
-  VMMC_ERR_INTERRUPTED_SEND = -65,
-  VMMC_ERR_BAD_HANDLE = -66, /* a send handle or import request that this process was never given */
-
-  VMMC_ERR_MALFORMED = -80 /* nicsim could not make sense of a message: a defect of the library */
-};
-
-/* One sentence for a status; never NULL, also for numbers that are no status. Static memory. */
-const char* vmmc_strerror(int status);
-
-/* The name of a status as written above, e.g. "VMMC_ERR_TIMEOUT". Static memory, never NULL. */
-const char* vmmc_status_name(int status);
-
-/* The sentence of the calling thread's last failed call, with the numbers and addresses concerned.
- * Valid until the thread's next VMMC call. Empty string if none failed yet. Rules: S6.3 */
-const char* vmmc_last_error(void);
-
-#define VMMC_FOREVER UINT64_MAX
-
 /* ----------------------------------------------------------------------- attaching to nicsim */
-
-/* SHRIMP names a process by (node id, process id). Ours are small numbers given by nicsim, not Unix
- * pids. Rules: S1.1 */
-typedef struct vmmc_identity {
-  uint32_t node;    /* 0 .. vmmc_nodes() - 1 */
-  uint32_t process; /* unique among the processes of one nicsim; under vmmcrun equal to the rank */
-} vmmc_identity;
-
-#define VMMC_ANY UINT32_MAX
 
 typedef struct vmmc_init_options {
   const char* socket; /* a path, or "@name" in the abstract namespace; NULL: see vmmc_init */
   uint32_t node;      /* VMMC_ANY: $VMMC_NODE, else 0 */
   uint32_t process;   /* VMMC_ANY: $VMMC_PROCESS, else nicsim chooses the lowest free number */
   int never_start;    /* nonzero: do not start a nicsim if none runs */
+  int delivery;       /* enum vmmc_delivery: who runs the notification handlers */
+  int signal;         /* with VMMC_DELIVER_BY_SIGNAL: which; 0: SIGRTMIN + 2 */
 } vmmc_init_options;
 
 #define VMMC_INIT_DEFAULTS \
-  { NULL, VMMC_ANY, VMMC_ANY, 0 }
+  { NULL, VMMC_ANY, VMMC_ANY, 0, VMMC_DELIVER_BY_THREAD, 0 }
 
 /* Attaches the process to the nicsim of this host. NULL means VMMC_INIT_DEFAULTS.
  *
@@ -200,12 +131,15 @@ typedef struct vmmc_export_options {
   uint32_t node;     /* their node, or VMMC_ANY */
   uint32_t process;  /* their process id, or VMMC_ANY */
   uint32_t executor; /* VMMC_EXECUTOR_NIC demands it for every transfer; AUTO leaves it open */
+  int redirectable;  /* nonzero: vmmc_redirect may be used (vmmc/redirection.h) */
+  vmmc_handler handler;   /* runs for each message sent with notification; NULL: none do */
+  void* handler_argument; /* handed to it */
 } vmmc_export_options;
 
 /* Read and write, for every process that nicsim serves. (nicsim serves the user who started it,
  * unless told else.) */
 #define VMMC_EXPORT_DEFAULTS \
-  { VMMC_READ | VMMC_WRITE, VMMC_ANY, VMMC_ANY, VMMC_ANY, VMMC_EXECUTOR_AUTO }
+  { VMMC_READ | VMMC_WRITE, VMMC_ANY, VMMC_ANY, VMMC_ANY, VMMC_EXECUTOR_AUTO, 0, NULL, NULL }
 
 /* Exports length bytes from address as a receive buffer named buffer_id. NULL options mean
  * VMMC_EXPORT_DEFAULTS.
@@ -234,9 +168,16 @@ int vmmc_export(void* address, size_t length, uint32_t buffer_id,
                 const vmmc_export_options* options);
 
 /* Takes the buffer back. Transfers that nicsim has been given before the call are carried out
- * first; when it has returned no byte arrives any more, and importers get VMMC_ERR_UNEXPORTED.
- * Errors: UNKNOWN_EXPORT. Rules: S2.8, S2.9 */
+ * first; when it has returned no byte arrives any more, and importers get VMMC_ERR_UNEXPORTED. The
+ * buffer's handler does not run any more either: notifications that are still queued are dropped.
+ * Errors: UNKNOWN_EXPORT. Rules: S2.8, S2.9, S7.12 */
 int vmmc_unexport(uint32_t buffer_id);
+
+/* Who imports the buffer at this moment: writes at most `most` identities, one for each import that
+ * is held, and says in *count how many there are (it may be more than `most`). A hint: importers
+ * come and go at any time. `importers` may be NULL if most is 0.
+ * Errors: UNKNOWN_EXPORT, INVALID_ARGUMENT. Rules: S2.10 */
+int vmmc_importers(uint32_t buffer_id, vmmc_identity* importers, size_t most, size_t* count);
 
 /* ----------------------------------------------------------------------------------- import */
 
@@ -301,7 +242,6 @@ int vmmc_send(const void* source, void* proxy, size_t length);
  * A handle may be tested any number of times, for as long as the process is attached; a failure
  * older than the last 1024 failures is forgotten and reads as VMMC_OK.
  * Errors of test and wait: BAD_HANDLE, and those of the send. Rules: S4.8 */
-typedef uint64_t vmmc_send_handle;
 int vmmc_send_start(const void* source, void* proxy, size_t length, vmmc_send_handle* handle);
 int vmmc_send_test(vmmc_send_handle handle); /* VMMC_PENDING, VMMC_OK, or the error */
 int vmmc_send_wait(vmmc_send_handle handle);
@@ -363,11 +303,25 @@ typedef struct vmmc_counters {
   uint64_t segment_transfers; /* ... in memory that nicsim has mapped: vmmc_alloc, exports */
   uint64_t memory_transfers;  /* ... anywhere else, read across by nicsim */
   uint64_t wakeups;           /* times nicsim woke this process from sleep */
+  uint64_t automatic_updates; /* part of transfers_sent: packets of bound pages */
+  uint64_t fetches;           /* carried out for this process */
+  uint64_t bytes_fetched;
+  uint64_t atomics;                 /* carried out for this process */
+  uint64_t notifications_sent;      /* messages of this process that notified somebody */
+  uint64_t notifications_received;  /* queued for this process */
+  uint64_t notifications_discarded; /* not queued: not accepted, or the queue was being given up */
+  uint64_t notification_stalls;     /* times this process's sends waited for a receiver's handlers */
+  uint64_t bytes_redirected;        /* part of bytes_received */
 
   uint64_t doorbells;           /* times this process woke nicsim from sleep */
   uint64_t queue_full_waits;    /* sends that had to wait for room */
   uint64_t nic_executor_sends;  /* sends by executor */
   uint64_t host_executor_sends; /* always 0 in this version */
+  uint64_t stores_captured;     /* to bound pages */
+  uint64_t registration_hits;   /* transfers of registered memory that was pinned already ... */
+  uint64_t registration_misses; /* ... that had to be pinned, or could not be */
+  uint64_t registration_evictions;
+  uint64_t pinned_bytes; /* now, of registered memory */
 } vmmc_counters;
 
 /* Errors: INVALID_ARGUMENT. */

@@ -117,26 +117,29 @@ int run_serial(const Problem& problem) {
   return 0;
 }
 
-int run_parallel(const Problem& problem, bool checked) {
-  must(vmmc_init(nullptr), "vmmc_init");
+// All of it between vmmc_init and vmmc_finalize.
+int solve_attached(const Problem& problem, bool checked) {
   const std::uint32_t size = vmmc_size();
-  if (size > problem.rows - 2) {
-    std::fprintf(stderr, "heat2d: %u processes for %zu rows\n", size, problem.rows - 2);
-    return 1;
-  }
   const Share share = share_of_rows(problem, vmmc_rank(), size);
   Block block(problem, share);
   Neighbours neighbours(problem);
-  neighbours.maximum(0.0);  // all are ready: the clock measures steps, not the start of processes
+  // All are ready now: the clock measures steps, not the start of processes.
   const auto start = Clock::now();
   const Outcome outcome = solve_together(problem, block, share, neighbours);
   const double milliseconds = milliseconds_since(start);
   const double* plate = neighbours.gather(block.row(0), share);
-  int result = 0;
-  if (vmmc_rank() == 0) {
-    print_outcome(problem, outcome, size, milliseconds);
-    if (checked && !check(problem, outcome, plate)) result = 1;
+  if (vmmc_rank() != 0) return 0;
+  print_outcome(problem, outcome, size, milliseconds);
+  return !checked || check(problem, outcome, plate) ? 0 : 1;
+}
+
+int run_parallel(const Problem& problem, bool checked) {
+  must(vmmc_init(nullptr), "vmmc_init");
+  if (vmmc_size() > problem.rows - 2) {
+    std::fprintf(stderr, "heat2d: %u processes for %zu rows\n", vmmc_size(), problem.rows - 2);
+    return 1;
   }
+  const int result = solve_attached(problem, checked);
   must(vmmc_finalize(), "vmmc_finalize");
   return result;
 }

@@ -10,7 +10,7 @@
 namespace examples::heat2d {
 namespace {
 
-enum BufferId : std::uint32_t { kFromAbove, kFromBelow, kReports, kPlate };
+enum BufferId : std::uint32_t { kFromAbove, kFromBelow, kPlate, kGroup };
 
 }  // namespace
 
@@ -27,21 +27,12 @@ Neighbours::Neighbours(const Problem& problem)
   }
   if (rank_ > 0) above_ = halo_at(import_buffer<char>(rank_ - 1, kFromBelow));
   if (rank_ + 1 < size_) below_ = halo_at(import_buffer<char>(rank_ + 1, kFromAbove));
-  connect_reports();
+  vmmc_group_options options = VMMC_GROUP_DEFAULTS;
+  options.timeout = kPatience;
+  must(vmmc_group_create(kGroup, &options, &group_), "vmmc_group_create");
 }
 
-void Neighbours::connect_reports() {
-  const std::size_t count = rank_ == 0 ? size_ : 1;
-  reports_ = allocate<Report>(count);
-  export_buffer(reports_, count * sizeof(Report), kReports);
-  if (rank_ > 0) {
-    remote_reports_.push_back(import_buffer<Report>(0, kReports) + rank_);
-    return;
-  }
-  for (std::uint32_t rank = 1; rank < size_; ++rank) {
-    remote_reports_.push_back(import_buffer<Report>(rank, kReports));
-  }
-}
+Neighbours::~Neighbours() { must(vmmc_group_destroy(group_), "vmmc_group_destroy"); }
 
 Neighbours::Halo Neighbours::halo_at(void* start) const {
   auto* rows = static_cast<double*>(start);
@@ -66,21 +57,7 @@ const double* Neighbours::row_above(unsigned step) { return received_row(from_ab
 const double* Neighbours::row_below(unsigned step) { return received_row(from_below_, step); }
 
 double Neighbours::maximum(double value) {
-  ++reductions_;
-  if (rank_ > 0) {
-    send(&value, &remote_reports_[0]->value, sizeof value);
-    send(&reductions_, &remote_reports_[0]->number, sizeof reductions_);
-    wait_for(&reports_[0].number, reductions_);
-    return reports_[0].value;
-  }
-  for (std::uint32_t rank = 1; rank < size_; ++rank) {
-    wait_for(&reports_[rank].number, reductions_);
-    value = std::max(value, reports_[rank].value);
-  }
-  for (Report* report : remote_reports_) {
-    send(&value, &report->value, sizeof value);
-    send(&reductions_, &report->number, sizeof reductions_);
-  }
+  must(vmmc_allreduce(group_, &value, &value, 1, VMMC_DOUBLE, VMMC_MAX), "vmmc_allreduce");
   return value;
 }
 

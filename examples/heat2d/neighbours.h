@@ -5,7 +5,7 @@
 //
 //   rank r - 1    last row  ---send--->  from_above  of rank r
 //   rank r + 1    first row ---send--->  from_below  of rank r
-//   all ranks     residual  ---send--->  rank 0  ---maximum, send--->  all ranks
+//   all ranks     residual  <---allreduce--->  all ranks
 //
 // Threads and processes
 //   One thread in each process. Every buffer has its flag in itself, sent after the data: order is
@@ -15,9 +15,7 @@
 //   A halo has room for two rows, used in turn. A neighbour sends the row of step k + 2, which
 //   overwrites that of step k, only after it has computed step k + 1, for which it needed our row
 //   of step k + 1, which we send after we have used its row of step k. So a fast neighbour is never
-//   more than one row ahead and overwrites nothing that is still being read. The same reasoning
-//   makes one slot enough for residuals: nobody sends the next one before it has the maximum of
-//   this one.
+//   more than one row ahead and overwrites nothing that is still being read.
 //
 // What a crash at any instruction leaves behind
 //   Nothing: the others wait until their patience ends, or vmmcrun ends them at once.
@@ -25,16 +23,20 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "examples/heat2d/plate.h"
+#include "vmmc/collectives.h"
 
 namespace examples::heat2d {
 
 class Neighbours {
  public:
-  // Attached already. Exports our buffers and imports the others'.
+  // Attached already. Exports our buffers and imports the others'. Returns when all ranks have done
+  // so.
   explicit Neighbours(const Problem& problem);
+  ~Neighbours();  // waits for all ranks
+  Neighbours(const Neighbours&) = delete;
+  Neighbours& operator=(const Neighbours&) = delete;
 
   // Sends the first and last row of our state before `step` (from 1) to the neighbours that need
   // them.
@@ -57,11 +59,6 @@ class Neighbours {
     std::uint32_t step;
     std::uint32_t reserved;
   };
-  struct Report {  // residual to rank 0, or maximum from it
-    double value;
-    std::uint32_t number;
-    std::uint32_t reserved;
-  };
   // Two rows, then the flag; the addresses of ours or of a proxy.
   struct Halo {
     double* rows = nullptr;
@@ -70,7 +67,6 @@ class Neighbours {
   Halo halo_at(void* start) const;
   void send_row(const Halo& halo, unsigned step, const double* row);
   const double* received_row(const Halo& halo, unsigned step) const;
-  void connect_reports();
 
   std::uint32_t rank_;
   std::uint32_t size_;
@@ -78,10 +74,7 @@ class Neighbours {
   std::size_t columns_;
   Halo from_above_, from_below_;  // ours
   Halo above_, below_;            // proxies of the neighbours' halos that face us
-  Report* reports_ = nullptr;     // ours: one per rank in rank 0, else one
-  std::vector<Report*>
-      remote_reports_;  // rank 0: proxies of all ranks' report; else of our slot in rank 0
-  std::uint32_t reductions_ = 0;
+  vmmc_group* group_ = nullptr;
 };
 
 }  // namespace examples::heat2d

@@ -83,12 +83,12 @@ class FakeClient {
                      std::span<const std::byte> data) {
     wire::SendDescriptor& slot = next_slot(import, offset);
     std::memcpy(slot.inline_data, data.data(), data.size());
-    return publish(slot, wire::SourceKind::kInline, static_cast<std::uint16_t>(data.size()));
+    return publish(slot, wire::LocalPlace::kInline, static_cast<std::uint8_t>(data.size()));
   }
-  std::uint64_t post(const wire::ImportReply& import, std::uint64_t offset, wire::SourceKind kind,
-                     const wire::Source& source) {
+  std::uint64_t post(const wire::ImportReply& import, std::uint64_t offset, wire::LocalPlace kind,
+                     const wire::LocalBytes& source) {
     wire::SendDescriptor& slot = next_slot(import, offset);
-    slot.source = source;
+    slot.local = source;
     return publish(slot, kind, 0);
   }
 
@@ -99,8 +99,10 @@ class FakeClient {
     slot.destination = import.destination + offset;
     return slot;
   }
-  std::uint64_t publish(wire::SendDescriptor& slot, wire::SourceKind kind, std::uint16_t length) {
-    slot.header.store(wire::make_header(tickets_, kind, wire::Operation::kDeliberateUpdate, length),
+  std::uint64_t publish(wire::SendDescriptor& slot, wire::LocalPlace kind, std::uint8_t length,
+                        wire::Operation operation = wire::Operation::kDeliberateUpdate,
+                        std::uint8_t flags = 0) {
+    slot.header.store(wire::make_header(tickets_, kind, operation, flags, length),
                       std::memory_order_release);
     return tickets_++;
   }

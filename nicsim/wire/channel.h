@@ -12,10 +12,14 @@
 //   192               64                 both          WakeRequest: the client says that it sleeps
 //   256               64                 both          Arrivals: futex word of the sleeping client
 //   320               192                nicsim        ChannelCounters
-//   512               4 x kSendSlots     nicsim        result of each send slot (Status)
-//   1536              4 x kImportSlots   nicsim        ImportState of each import slot
-//   kSendQueueOffset  64 x kSendSlots    client        SendDescriptor slots
-//   kStagingOffset    kStagingBytes      client        staging area for source bytes
+//   512               64                 nicsim        NotificationStatus: progress of the notification queue
+//   576               64                 both          NotificationDemand: how far the client is, who waits
+//   640               4 x kSendSlots     nicsim        result of each send slot (Status)
+//   1664              8 x kSendSlots     nicsim        word before the atomic operation of each send slot
+//   3712              4 x kImportSlots   nicsim        ImportState of each import slot
+//   20480             64 x kSendSlots    client        SendDescriptor slots
+//   36864             64 x kNotificationSlots  nicsim  Notification slots
+//   69632             kStagingBytes      both          staging area for local bytes
 //
 // Threads and processes
 //   Each field has one writing side, but for those whose comment says otherwise. Nothing
@@ -39,6 +43,7 @@ namespace vmmc::wire {
 
 inline constexpr std::uint32_t kSendSlots = 256;
 inline constexpr std::uint32_t kImportSlots = 4096;
+inline constexpr std::uint32_t kNotificationSlots = 512;
 inline constexpr std::uint32_t kStagingBytes = 256 * 1024;
 
 struct alignas(kCacheLineSize) ChannelHeader {
@@ -48,7 +53,8 @@ struct alignas(kCacheLineSize) ChannelHeader {
   std::uint32_t send_slots;
   std::uint32_t import_slots;
   std::uint32_t staging_bytes;
-  std::uint32_t reserved[9];
+  std::uint32_t notification_slots;
+  std::uint32_t reserved[8];
 };
 
 // Progress of the send queue. `completed` counts descriptors that nicsim has finished: their source
@@ -93,18 +99,60 @@ struct alignas(kCacheLineSize) Arrivals {
 
 // Counted by nicsim since attach; one writer, so plain stores. Order and names are the ABI.
 struct alignas(kCacheLineSize) ChannelCounters {
-  std::atomic<std::uint64_t> transfers_sent;  // deliberate updates of this process carried out
+  std::atomic<std::uint64_t> transfers_sent;  // updates of this process carried out
   std::atomic<std::uint64_t> bytes_sent;
   std::atomic<std::uint64_t> packets_sent;  // at most one page each
   std::atomic<std::uint64_t> transfers_refused;
   std::atomic<std::uint64_t> transfers_received;  // into buffers that this process exports
   std::atomic<std::uint64_t> bytes_received;
-  std::atomic<std::uint64_t> inline_transfers;  // by source kind
+  std::atomic<std::uint64_t> inline_transfers;  // updates and fetches by local place
   std::atomic<std::uint64_t> staged_transfers;
   std::atomic<std::uint64_t> segment_transfers;
   std::atomic<std::uint64_t> memory_transfers;
-  std::atomic<std::uint64_t> wakeups;  // times nicsim woke this process
-  std::uint64_t reserved[13];
+  std::atomic<std::uint64_t> wakeups;            // times nicsim woke this process
+  std::atomic<std::uint64_t> automatic_updates;  // part of transfers_sent
+  std::atomic<std::uint64_t> fetches;            // of this process carried out
+  std::atomic<std::uint64_t> bytes_fetched;
+  std::atomic<std::uint64_t> atomics;             // of this process carried out
+  std::atomic<std::uint64_t> notifications_sent;  // asked for by this process and queued
+  std::atomic<std::uint64_t> notifications_received;
+  std::atomic<std::uint64_t> notifications_discarded;  // for this process, but not accepted
+  std::atomic<std::uint64_t>
+      notification_stalls;                      // times this process's queue had to wait for room
+  std::atomic<std::uint64_t> bytes_redirected;  // part of bytes_received
+  std::uint64_t reserved[4];
+};
+
+// The notification queue. Notification n since attach stands in slot n % kNotificationSlots, and is
+// there when `produced` is above n. nicsim reuses a slot only after `consumed` has passed it; while
+// there is no room the send queues of those who notify stand still.
+//
+// The client sleeps on the notification pipe (a descriptor from attach): it stores 1 to
+// client_waits, looks once more at `produced` and polls. nicsim, after raising `produced`, exchanges
+// client_waits for 0 and, if it was 1, writes one byte to the pipe. The other way round: nicsim
+// stores 1 to nic_waits and looks once more at `consumed`; a client that has raised `consumed` and
+// then exchanges a 1 for 0 rings the doorbell.
+struct alignas(kCacheLineSize) NotificationStatus {
+  std::atomic<std::uint64_t> produced;
+  std::uint64_t reserved[7];
+};
+
+struct alignas(kCacheLineSize) NotificationDemand {
+  std::atomic<std::uint64_t> consumed;
+  std::atomic<std::uint32_t> client_waits;
+  std::atomic<std::uint32_t> nic_waits;
+  std::uint64_t reserved[6];
+};
+
+// Plain data, visible through `produced`.
+struct alignas(kCacheLineSize) Notification {
+  std::uint64_t cookie;  // as the client gave it with the export
+  std::uint64_t offset;  // bytes, of the message's first byte in the buffer
+  std::uint64_t length;  // bytes
+  std::uint32_t sender_node;
+  std::uint32_t sender_process;
+  std::uint32_t immediate;
+  std::uint32_t reserved[7];
 };
 
 // State of an import, low 8 bits ImportPhase, high 24 bits the low bits of the generation.
@@ -115,18 +163,7 @@ enum class ImportPhase : std::uint8_t {
   kPeerDead = 3,    // the exporter ended
 };
 
-inline constexpr std::size_t kSendStatusOffset = 64;
-inline constexpr std::size_t kDoorbellOffset = 128;
-inline constexpr std::size_t kWakeRequestOffset = 192;
-inline constexpr std::size_t kArrivalsOffset = 256;
-inline constexpr std::size_t kCountersOffset = 320;
-inline constexpr std::size_t kResultsOffset = 512;
-inline constexpr std::size_t kImportStatesOffset = kResultsOffset + 4 * kSendSlots;
-inline constexpr std::size_t kSendQueueOffset =
-    (kImportStatesOffset + 4 * kImportSlots + kPageSize - 1) / kPageSize * kPageSize;
-inline constexpr std::size_t kStagingOffset =
-    kSendQueueOffset + sizeof(SendDescriptor) * kSendSlots;
-inline constexpr std::size_t kChannelBytes = kStagingOffset + kStagingBytes;
+inline constexpr std::size_t kChannelBytes = 69632 + kStagingBytes;
 
 // The channel as one structure, so that offsets are checked by the compiler and code reads
 // channel->counters.
@@ -137,9 +174,13 @@ struct Channel {
   WakeRequest wake_request;
   Arrivals arrivals;
   ChannelCounters counters;
+  NotificationStatus notification_status;
+  NotificationDemand notification_demand;
   std::atomic<std::int32_t> results[kSendSlots];
+  std::atomic<std::uint64_t> previous[kSendSlots];
   std::atomic<std::uint32_t> import_states[kImportSlots];
   alignas(kPageSize) SendDescriptor send_queue[kSendSlots];
+  alignas(kPageSize) Notification notifications[kNotificationSlots];
   alignas(kPageSize) std::byte staging[kStagingBytes];
 };
 
@@ -151,18 +192,30 @@ static_assert(offsetof(WakeRequest, watch_segment) == 4);
 static_assert(offsetof(WakeRequest, watch_offset) == 8);
 static_assert(sizeof(Arrivals) == 64);
 static_assert(sizeof(ChannelCounters) == 192);
-static_assert(offsetof(Channel, send_status) == kSendStatusOffset);
-static_assert(offsetof(Channel, doorbell) == kDoorbellOffset);
-static_assert(offsetof(Channel, wake_request) == kWakeRequestOffset);
-static_assert(offsetof(Channel, arrivals) == kArrivalsOffset);
-static_assert(offsetof(Channel, counters) == kCountersOffset);
-static_assert(offsetof(Channel, results) == kResultsOffset);
-static_assert(offsetof(Channel, import_states) == kImportStatesOffset);
-static_assert(offsetof(Channel, send_queue) == kSendQueueOffset);
-static_assert(offsetof(Channel, staging) == kStagingOffset);
+static_assert(sizeof(NotificationStatus) == 64);
+static_assert(sizeof(NotificationDemand) == 64);
+static_assert(offsetof(NotificationDemand, client_waits) == 8);
+static_assert(offsetof(NotificationDemand, nic_waits) == 12);
+static_assert(sizeof(Notification) == 64);
+static_assert(offsetof(Notification, sender_node) == 24);
+static_assert(offsetof(Notification, immediate) == 32);
+static_assert(offsetof(Channel, send_status) == 64);
+static_assert(offsetof(Channel, doorbell) == 128);
+static_assert(offsetof(Channel, wake_request) == 192);
+static_assert(offsetof(Channel, arrivals) == 256);
+static_assert(offsetof(Channel, counters) == 320);
+static_assert(offsetof(Channel, notification_status) == 512);
+static_assert(offsetof(Channel, notification_demand) == 576);
+static_assert(offsetof(Channel, results) == 640);
+static_assert(offsetof(Channel, previous) == 1664);
+static_assert(offsetof(Channel, import_states) == 3712);
+static_assert(offsetof(Channel, send_queue) == 20480);
+static_assert(offsetof(Channel, notifications) == 36864);
+static_assert(offsetof(Channel, staging) == 69632);
 static_assert(sizeof(Channel) == kChannelBytes);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 static_assert(std::atomic<std::int32_t>::is_always_lock_free);
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 constexpr std::uint32_t make_import_state(std::uint32_t generation, ImportPhase phase) {
   return (generation << 8) | static_cast<std::uint8_t>(phase);

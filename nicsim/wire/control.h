@@ -9,8 +9,8 @@
 // The first 16 bytes of both directions (MessageHeader) keep their layout in every version, so that
 // two versions can always tell each other who they are.
 //
-// Descriptors travel as SCM_RIGHTS: with AttachReply the channel memfd and the doorbell eventfd, in
-// this order; with RegisterSegment the segment's memfd.
+// Descriptors travel as SCM_RIGHTS: with AttachReply the channel memfd, the doorbell eventfd and the
+// reading end of the notification pipe, in this order; with RegisterSegment the segment's memfd.
 #pragma once
 
 #include <cstddef>
@@ -30,6 +30,10 @@ enum class MessageType : std::uint16_t {
   kImport = 6,
   kCancelImport = 7,
   kUnimport = 8,
+  kAcceptNotifications = 9,
+  kListImporters = 10,
+  kRedirect = 11,
+  kEndRedirection = 12,
 };
 
 struct MessageHeader {
@@ -81,7 +85,7 @@ struct AttachReply {
   std::uint32_t node;
   std::uint32_t process;
   std::uint32_t nodes;                    // number of emulated nodes
-  std::uint32_t can_read_memory;          // 1 if SourceKind::kMemory works for this client
+  std::uint32_t can_read_memory;          // 1 if LocalPlace::kMemory works for this client
   std::uint64_t destination_space_bytes;  // granted: not more than was reserved
 };
 static_assert(sizeof(AttachReply) == 40);
@@ -128,12 +132,18 @@ struct ExportRequest {
   std::uint32_t node;     // ... and node, or kAnyNode
   std::uint32_t process;  // ... and process id, or kAnyProcess
   ExecutorDemand executor;
-  std::uint64_t length;       // bytes, > 0
+  std::uint64_t length;  // bytes, > 0
+  std::uint32_t flags;   // kExportNotifies, kExportRedirectable
+  std::uint32_t reserved;
+  std::uint64_t cookie;       // repeated by every notification of the buffer
   std::uint32_t page_offset;  // of the first byte in the first page; multiple of kWordSize
   std::uint32_t extent_count;
   Extent extents[kMaxExtents];  // only the first extent_count are sent
 };
-static_assert(offsetof(ExportRequest, extents) == 56);
+static_assert(offsetof(ExportRequest, extents) == 72);
+
+inline constexpr std::uint32_t kExportNotifies = 1;      // there is a handler
+inline constexpr std::uint32_t kExportRedirectable = 2;  // kRedirect may be asked for
 
 struct UnexportRequest {
   MessageHeader header;
@@ -178,6 +188,75 @@ struct UnimportRequest {
   std::uint32_t import_generation;
 };
 static_assert(sizeof(UnimportRequest) == 24);
+
+inline constexpr std::uint32_t kAllBuffers = 1;
+
+// Whether messages that ask for a notification get one: of one buffer, or, with kAllBuffers, of every
+// buffer of the process, later ones included.
+struct AcceptNotificationsRequest {
+  MessageHeader header;
+  std::uint32_t buffer_id;
+  std::uint32_t scope;   // 0 or kAllBuffers
+  std::uint32_t accept;  // 0 or 1
+  std::uint32_t reserved;
+};
+static_assert(sizeof(AcceptNotificationsRequest) == 32);
+
+struct ListImportersRequest {
+  MessageHeader header;
+  std::uint32_t buffer_id;
+  std::uint32_t first;  // skip so many
+};
+static_assert(sizeof(ListImportersRequest) == 24);
+
+struct ProcessIdentity {
+  std::uint32_t node;
+  std::uint32_t process;
+};
+
+inline constexpr std::uint32_t kMaxListedImporters = 32;
+
+struct ListImportersReply {
+  MessageHeader header;
+  std::uint32_t total;   // one for each import that is held now
+  std::uint32_t listed;  // from request.first on
+  ProcessIdentity importers[kMaxListedImporters];
+};
+static_assert(sizeof(ListImportersReply) == 280);
+
+// The most that one redirection covers: bytes that have arrived already are copied while everybody
+// waits.
+inline constexpr std::uint64_t kMaxRedirectionBytes = 1 << 20;
+
+// From now on what is sent to [offset, offset + length) of the buffer goes to the extents instead.
+// What has arrived there since the export, or since it was last redirected, is copied there first.
+struct RedirectRequest {
+  MessageHeader header;
+  std::uint32_t buffer_id;
+  std::uint32_t reserved;
+  std::uint64_t offset;       // bytes, in the buffer
+  std::uint64_t length;       // bytes, 1 .. kMaxRedirectionBytes
+  std::uint32_t page_offset;  // of the first byte in the first page
+  std::uint32_t extent_count;
+  Extent extents[kMaxExtents];  // only the first extent_count are sent
+};
+static_assert(offsetof(RedirectRequest, extents) == 48);
+
+struct EndRedirectionRequest {
+  MessageHeader header;
+  std::uint32_t buffer_id;
+  std::uint32_t reserved;
+  std::uint64_t offset;  // that the redirection began with
+};
+static_assert(sizeof(EndRedirectionRequest) == 32);
+
+// Of both. Bytes that were there before and were copied; bytes that have come directly.
+struct RedirectionReply {
+  MessageHeader header;
+  std::uint64_t copied;
+  std::uint64_t direct;  // 0 in the reply to kRedirect
+};
+static_assert(sizeof(RedirectionReply) == 32);
 
 // The reply that carries nothing but the verdict.
 struct PlainReply {

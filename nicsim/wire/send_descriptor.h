@@ -1,8 +1,7 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// One deliberate update, as a client asks for it: one slot, one cache line, of the client's send
-// queue.
+// One operation, as a client asks for it: one slot, one cache line, of the client's send queue.
 //
 // Threads and processes
 //   Written by the client (one thread at a time, the library sees to it), read by nicsim's engine.
@@ -21,8 +20,8 @@
 //   it, a transfer that may still be carried out. Neither disturbs nicsim, which forgets the queue
 //   when the socket hangs up.
 //
-// Header word, bits:  63..32 sequence | 31..24 source kind | 23..16 operation | 15..0 inline length
-// (bytes)
+// Header word, bits:
+//   63..32 sequence | 31..24 place | 23..16 operation | 15..8 flags | 7..0 inline length (bytes)
 #pragma once
 
 #include <atomic>
@@ -34,27 +33,63 @@
 namespace vmmc::wire {
 
 enum class Operation : std::uint8_t {
-  kDeliberateUpdate = 1,
+  kDeliberateUpdate = 1,  // local bytes go to the remote buffer
+  kAutomaticUpdate = 2,   // the same, for stores to a bound page: counted apart
+  kFetch = 3,             // bytes of the remote buffer come to local memory; never kInline
+  kAtomic = 4,            // one word of the remote buffer is changed; always kInline
 };
 
-// Where the bytes of a deliberate update come from.
-enum class SourceKind : std::uint8_t {
+// Where the local bytes of an operation are: read by an update, written by a fetch.
+enum class LocalPlace : std::uint8_t {
   kInline = 1,   // in the descriptor itself
-  kStaged = 2,   // in the channel's staging area; `source.address` is an offset in it
-  kSegment = 3,  // in a segment registered with nicsim; `source.address` is an offset in it
-  kMemory = 4,   // anywhere in the client's memory; nicsim reads it across (process_vm_readv)
+  kStaged = 2,   // in the channel's staging area; `local.address` is an offset in it
+  kSegment = 3,  // in a segment registered with nicsim; `local.address` is an offset in it
+  kMemory = 4,   // anywhere in the client's memory; nicsim reads or writes it across
 };
+
+// Flags of the header.
+inline constexpr std::uint8_t kNotify = 1;  // updates: the receiver is to be notified
 
 inline constexpr std::size_t kInlineBytes = 40;
+// With kNotify the last word of the line is the immediate word, for every place.
+inline constexpr std::size_t kInlineBytesWithNotify = 36;
 
-// Used by every source kind but kInline.
-struct Source {
+// Used by every place but kInline.
+struct LocalBytes {
   std::uint64_t length;   // bytes, > 0
-  std::uint64_t address;  // see SourceKind
+  std::uint64_t address;  // see LocalPlace
   std::uint32_t segment;  // segment id, only for kSegment
-  std::uint32_t reserved[5];
+  std::uint32_t reserved;
+  // Only with kNotify: the bytes of the whole message, of which these are the last. Its other bytes
+  // have been sent before, to the addresses right before `destination`.
+  std::uint64_t message_length;
+  std::uint32_t reserved2;
+  std::uint32_t immediate;  // only with kNotify
 };
-static_assert(sizeof(Source) == kInlineBytes);
+static_assert(sizeof(LocalBytes) == kInlineBytes);
+
+struct InlineBytesAndImmediate {
+  std::byte bytes[kInlineBytesWithNotify];
+  std::uint32_t immediate;
+};
+static_assert(sizeof(InlineBytesAndImmediate) == kInlineBytes);
+static_assert(offsetof(InlineBytesAndImmediate, immediate) == offsetof(LocalBytes, immediate));
+
+enum class AtomicKind : std::uint32_t {
+  kFetchAdd = 1,
+  kSwap = 2,
+  kCompareSwap = 3,  // stores `operand` if the word equals `expected`
+};
+
+// Of kAtomic. The word is at `destination`; what it was before stands in Channel::previous.
+struct AtomicOperands {
+  AtomicKind kind;
+  std::uint32_t width;  // bytes: 4 or 8; the low bytes of the operands count
+  std::uint64_t operand;
+  std::uint64_t expected;
+  std::uint32_t reserved[4];
+};
+static_assert(sizeof(AtomicOperands) == kInlineBytes);
 
 struct alignas(kCacheLineSize) SendDescriptor {
   std::atomic<std::uint64_t> header;
@@ -63,7 +98,9 @@ struct alignas(kCacheLineSize) SendDescriptor {
   std::uint64_t destination;        // bytes from the start of the client's destination space
   union {
     std::byte inline_data[kInlineBytes];
-    Source source;
+    InlineBytesAndImmediate inline_notify;
+    LocalBytes local;
+    AtomicOperands atomic;
   };
 };
 
@@ -75,10 +112,11 @@ static_assert(offsetof(SendDescriptor, destination) == 16);
 static_assert(offsetof(SendDescriptor, inline_data) == 24);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
-constexpr std::uint64_t make_header(std::uint64_t ticket, SourceKind kind, Operation operation,
-                                    std::uint16_t inline_length) {
-  return ((ticket + 1) << 32) | (std::uint64_t{static_cast<std::uint8_t>(kind)} << 24) |
-         (std::uint64_t{static_cast<std::uint8_t>(operation)} << 16) | inline_length;
+constexpr std::uint64_t make_header(std::uint64_t ticket, LocalPlace place, Operation operation,
+                                    std::uint8_t flags, std::uint8_t inline_length) {
+  return ((ticket + 1) << 32) | (std::uint64_t{static_cast<std::uint8_t>(place)} << 24) |
+         (std::uint64_t{static_cast<std::uint8_t>(operation)} << 16) | (std::uint64_t{flags} << 8) |
+         inline_length;
 }
 constexpr std::uint32_t header_sequence(std::uint64_t header) {
   return static_cast<std::uint32_t>(header >> 32);
@@ -86,14 +124,17 @@ constexpr std::uint32_t header_sequence(std::uint64_t header) {
 constexpr std::uint32_t sequence_of_ticket(std::uint64_t ticket) {
   return static_cast<std::uint32_t>(ticket + 1);
 }
-constexpr std::uint8_t header_source_kind(std::uint64_t header) {
+constexpr std::uint8_t header_place(std::uint64_t header) {
   return static_cast<std::uint8_t>(header >> 24);
 }
 constexpr std::uint8_t header_operation(std::uint64_t header) {
   return static_cast<std::uint8_t>(header >> 16);
 }
-constexpr std::uint16_t header_inline_length(std::uint64_t header) {
-  return static_cast<std::uint16_t>(header);
+constexpr std::uint8_t header_flags(std::uint64_t header) {
+  return static_cast<std::uint8_t>(header >> 8);
+}
+constexpr std::uint8_t header_inline_length(std::uint64_t header) {
+  return static_cast<std::uint8_t>(header);
 }
 
 }  // namespace vmmc::wire

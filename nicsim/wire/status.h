@@ -26,7 +26,10 @@ enum class Status : std::int32_t {
       -24,               // start plus length goes past the end of the address space or of a segment
   kInvalidRights = -26,  // unknown or empty access bits, or a demand that does not exist
   kUnknownExport = -27,  // no export under this id
-  kTooManyExports = -28,    // nicsim's limit of exported buffers of one process is reached
+  kTooManyExports = -28,      // nicsim's limit of exported buffers of one process is reached
+  kNotRedirectable = -31,     // the buffer was exported without asking for redirection
+  kUnknownRedirection = -32,  // no redirection starts at this offset of the buffer
+  kTooManyRedirections = -33,
   kPermissionDenied = -41,  // the export's rights do not admit this importer or this kind of access
   kTooManyImports = -42,    // the import table of the process is full
   kDestinationSpaceFull = -43,  // no room for the proxy in the process's destination space
@@ -36,7 +39,8 @@ enum class Status : std::int32_t {
   kUnexported = -61,            // the exporter has taken the buffer back
   kPeerDead = -62,              // the exporting process has ended
   kNotWritable = -63,           // the import was made without the write right
-  kBadSource = -64,             // the source bytes cannot be read
+  kBadSource = -64,             // the local bytes of a transfer cannot be read (fetch: written)
+  kNotReadable = -67,           // the import was made without the read right
   kMalformed = -80,             // a message or descriptor that makes no sense
 };
 

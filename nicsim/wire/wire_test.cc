@@ -35,7 +35,7 @@ MessageHeader header_of(MessageType type) {
 }  // namespace
 
 TEST_CASE("control messages") {
-  const std::string start = "564d4d43 0100";
+  const std::string start = "564d4d43 0200";
   AttachRequest attach{
       header_of(MessageType::kAttach), 1, kAnyProcess, 0x0102030405060708, 9, 1ull << 35};
   CHECK(hex(&attach, sizeof attach) ==
@@ -62,44 +62,90 @@ TEST_CASE("control messages") {
   request->process = 3;
   request->executor = ExecutorDemand::kNic;
   request->length = 4096;
+  request->flags = kExportNotifies | kExportRedirectable;
+  request->cookie = 0x0102030405060708;
   request->page_offset = 4;
   request->extent_count = 1;
   request->extents[0] = {8, 9, 10, 0};
-  CHECK(hex(request.get(), 56 + 16) ==
+  CHECK(hex(request.get(), 72 + 16) ==
         start +
             "0400 44332211 00000000 07000000 03000000 e8030000 ffffffff 03000000 01000000 "
-            "00100000 00000000 04000000 01000000 08000000 09000000 0a000000 00000000");
+            "00100000 00000000 03000000 00000000 08070605 04030201 04000000 01000000 08000000 "
+            "09000000 0a000000 00000000");
   PlainReply refused{header_of(MessageType::kUnimport)};
   refused.header.status = Status::kUnknownImport;
   CHECK(hex(&refused, sizeof refused) == start + "0800 44332211 d4ffffff");
+}
+
+TEST_CASE("control messages about segments, mappings that end, and buffers") {
+  const std::string start = "564d4d43 0200";
+  const std::string rest = "00 44332211 00000000 ";
+  RegisterSegmentRequest segment{header_of(MessageType::kRegisterSegment), 8192};
+  CHECK(hex(&segment, sizeof segment) == start + "02" + rest + "00200000 00000000");
+  ReleaseSegmentRequest release{header_of(MessageType::kReleaseSegment), 5, 0};
+  CHECK(hex(&release, sizeof release) == start + "03" + rest + "05000000 00000000");
+  UnexportRequest unexport{header_of(MessageType::kUnexport), 6, 0};
+  CHECK(hex(&unexport, sizeof unexport) == start + "05" + rest + "06000000 00000000");
+  CancelImportRequest cancel{header_of(MessageType::kCancelImport), 7, 0};
+  CHECK(hex(&cancel, sizeof cancel) == start + "07" + rest + "07000000 00000000");
+  UnimportRequest unimport{header_of(MessageType::kUnimport), 8, 9};
+  CHECK(hex(&unimport, sizeof unimport) == start + "08" + rest + "08000000 09000000");
+  AcceptNotificationsRequest accept{header_of(MessageType::kAcceptNotifications), 1, kAllBuffers, 0,
+                                    0};
+  CHECK(hex(&accept, sizeof accept) == start + "09" + rest + "01000000 01000000 00000000 00000000");
+  ListImportersRequest list{header_of(MessageType::kListImporters), 2, 32};
+  CHECK(hex(&list, sizeof list) == start + "0a" + rest + "02000000 20000000");
+  ListImportersReply importers{header_of(MessageType::kListImporters), 2, 1, {{3, 4}}};
+  CHECK(hex(&importers, 32) == start + "0a" + rest + "02000000 01000000 03000000 04000000");
+  auto redirect = std::make_unique<RedirectRequest>();
+  *redirect = {header_of(MessageType::kRedirect), 1, 0, 16, 32, 4, 1, {{5, 6, 7, 0}}};
+  CHECK(hex(redirect.get(), 48 + 16) ==
+        start + "0b" + rest +
+            "01000000 00000000 10000000 00000000 20000000 00000000 04000000 01000000 "
+            "05000000 06000000 07000000 00000000");
+  EndRedirectionRequest end{header_of(MessageType::kEndRedirection), 1, 0, 16};
+  CHECK(hex(&end, sizeof end) == start + "0c" + rest + "01000000 00000000 10000000 00000000");
+  RedirectionReply redirected{header_of(MessageType::kEndRedirection), 1, 2};
+  CHECK(hex(&redirected, sizeof redirected) ==
+        start + "0c" + rest + "01000000 00000000 02000000 00000000");
+}
+
+TEST_CASE("notification") {
+  const Notification notification{0x0807060504030201, 16, 32, 1, 2, 3, {}};
+  CHECK(hex(&notification, sizeof notification) ==
+        "01020304 05060708 10000000 00000000 20000000 00000000 01000000 02000000 03000000 "
+        "00000000 00000000 00000000 00000000 00000000 00000000 00000000");
 }
 
 TEST_CASE("send descriptor") {
   auto descriptor = std::make_unique<SendDescriptor>();
   std::memset(static_cast<void*>(descriptor.get()), 0, sizeof(SendDescriptor));
   descriptor->header.store(
-      make_header(0x1ff, SourceKind::kInline, Operation::kDeliberateUpdate, 8));
+      make_header(0x1ff, LocalPlace::kInline, Operation::kDeliberateUpdate, kNotify, 8));
   descriptor->import_slot = 5;
   descriptor->import_generation = 6;
   descriptor->destination = 0x1004;
   std::memcpy(descriptor->inline_data, "ABCDEFGH", 8);
   CHECK(hex(descriptor.get(), 32) ==
-        "08000101 00020000 05000000 06000000 04100000 00000000 41424344 45464748");
-  descriptor->source = Source{100, 200, 3, {}};
-  CHECK(hex(reinterpret_cast<const char*>(descriptor.get()) + 24, 24) ==
-        "64000000 00000000 c8000000 00000000 03000000 00000000");
+        "08010101 00020000 05000000 06000000 04100000 00000000 41424344 45464748");
+  descriptor->local = LocalBytes{100, 200, 3, 0, 300, 0, 0x11223344};
+  CHECK(
+      hex(reinterpret_cast<const char*>(descriptor.get()) + 24, 40) ==
+      "64000000 00000000 c8000000 00000000 03000000 00000000 2c010000 00000000 00000000 44332211");
   const std::uint64_t header = descriptor->header.load();
   CHECK(header_sequence(header) == 0x200);
   CHECK(header_sequence(header) == sequence_of_ticket(0x1ff));
-  CHECK(header_source_kind(header) == 1);
+  CHECK(header_place(header) == 1);
   CHECK(header_operation(header) == 1);
+  CHECK(header_flags(header) == kNotify);
   CHECK(header_inline_length(header) == 8);
+  descriptor->atomic = AtomicOperands{AtomicKind::kCompareSwap, 4, 0x55, 0x66, {}};
+  CHECK(hex(reinterpret_cast<const char*>(descriptor.get()) + 24, 24) ==
+        "03000000 04000000 55000000 00000000 66000000 00000000");
 }
 
 TEST_CASE("channel") {
-  CHECK(kSendQueueOffset == 20480);
-  CHECK(kStagingOffset == 36864);
-  CHECK(kChannelBytes == 299008);
+  CHECK(kChannelBytes == 331776);
   CHECK(make_import_state(0x01020304, ImportPhase::kPeerDead) == 0x02030403);
   CHECK(import_phase(0x02030403) == ImportPhase::kPeerDead);
 }

@@ -130,8 +130,9 @@ TEST_CASE("random bytes in the channel, all over it and all the time") {
       // Now and then a slot that looks published.
       const std::uint64_t ticket = random() % 1000;
       client.channel().send_queue[ticket % wire::kSendSlots].header.store(wire::make_header(
-          ticket, static_cast<wire::SourceKind>(random() % 6),
-          static_cast<wire::Operation>(random() % 3), static_cast<std::uint16_t>(random())));
+          ticket, static_cast<wire::LocalPlace>(random() % 6),
+          static_cast<wire::Operation>(random() % 6), static_cast<std::uint8_t>(random()),
+          static_cast<std::uint8_t>(random())));
       if (i % 100 == 0) client.ring();
     }
   }
@@ -177,7 +178,7 @@ TEST_CASE("a descriptor that is published without the doorbell does not hold an 
   slot.import_generation = granted.import_generation;
   slot.destination = granted.destination;
   slot.header.store(
-      wire::make_header(0, wire::SourceKind::kInline, wire::Operation::kDeliberateUpdate, 8));
+      wire::make_header(0, wire::LocalPlace::kInline, wire::Operation::kDeliberateUpdate, 0, 8));
 
   REQUIRE(exporter.send(wire::UnexportRequest{exporter.header(MessageType::kUnexport), 0, 0}));
   CHECK(exporter.receive_header()->status == Status::kOk);  // fails when nothing comes in 10 s

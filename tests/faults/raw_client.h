@@ -53,6 +53,7 @@ class RawClient {
     if (!received.ok()) return {};
     descriptors_[0] = std::move(received.value().descriptors[0]);
     descriptors_[1] = std::move(received.value().descriptors[1]);
+    descriptors_[2] = std::move(received.value().descriptors[2]);
     return {buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(received.value().bytes)};
   }
   bool hung_up() { return receive().empty(); }
@@ -77,6 +78,7 @@ class RawClient {
     mapping_ =
         std::move(platform::SharedMapping::map(descriptors_[0].get(), wire::kChannelBytes).value());
     doorbell_ = std::move(descriptors_[1]);
+    notification_pipe_ = std::move(descriptors_[2]);
   }
 
   wire::Channel& channel() { return *reinterpret_cast<wire::Channel*>(mapping_.data()); }
@@ -90,7 +92,8 @@ class RawClient {
  private:
   platform::FileDescriptor socket_;
   platform::FileDescriptor doorbell_;
-  platform::FileDescriptor descriptors_[2];
+  platform::FileDescriptor notification_pipe_;
+  platform::FileDescriptor descriptors_[3];
   platform::SharedMapping mapping_;
   std::uint32_t requests_ = 0;
 };

@@ -41,10 +41,16 @@ Attachment::Attachment(Meeting meeting, platform::SharedMapping channel,
       queue_(this->channel(), waiter_, doorbell_.get(), strategy_),
       nicsim_segments_(connection_, queue_),
       segments_(nicsim_segments_),
-      exports_(connection_, segments_, waiter_, nodes_),
+      registrations_(segments_),
+      redirections_(connection_, segments_, waiter_),
+      exports_(connection_, segments_, redirections_, waiter_, nodes_),
       imports_(connection_, *space_, queue_),
-      deliberate_update_(this->channel(), waiter_, *space_, segments_, queue_,
-                         meeting.reply.can_read_memory != 0) {}
+      admission_(this->channel(), waiter_, *space_),
+      completion_(waiter_, *space_, queue_),
+      deliberate_update_(this->channel(), admission_, segments_, registrations_, queue_,
+                         completion_, meeting.reply.can_read_memory != 0),
+      remote_access_(this->channel(), admission_, segments_, registrations_, queue_, completion_,
+                     meeting.reply.can_read_memory != 0) {}
 
 int Attachment::attach(const vmmc_init_options& options, std::unique_ptr<Attachment>& attachment) {
   vmmc_wait_strategy strategy = VMMC_WAIT_ADAPTIVE;
@@ -74,8 +80,9 @@ int Attachment::attach(const vmmc_init_options& options, std::unique_ptr<Attachm
 }
 
 int Attachment::detach() {
-  int status = deliberate_update_.fence();
+  int status = fence();
   exports_.remove_all();
+  registrations_.release_all();
   segments_.release_all();
   if (waiter_.nicsim_gone()) {
     status = fail_nicsim_gone();
@@ -115,24 +122,43 @@ void Attachment::read_counters(vmmc_counters& counters) const {
   counters.segment_transfers = read(counted.segment_transfers);
   counters.memory_transfers = read(counted.memory_transfers);
   counters.wakeups = read(counted.wakeups);
+  counters.automatic_updates = read(counted.automatic_updates);
+  counters.fetches = read(counted.fetches);
+  counters.bytes_fetched = read(counted.bytes_fetched);
+  counters.atomics = read(counted.atomics);
+  counters.notifications_sent = read(counted.notifications_sent);
+  counters.notifications_received = read(counted.notifications_received);
+  counters.notifications_discarded = read(counted.notifications_discarded);
+  counters.notification_stalls = read(counted.notification_stalls);
+  counters.bytes_redirected = read(counted.bytes_redirected);
   counters.doorbells = queue_.doorbells();
   counters.queue_full_waits = queue_.full_waits();
   counters.nic_executor_sends = queue_.posted();
   counters.host_executor_sends = 0;
+  const RegistrationCache::Counters registered = registrations_.counters();
+  counters.registration_hits = registered.hits;
+  counters.registration_misses = registered.misses;
+  counters.registration_evictions = registered.evictions;
+  counters.pinned_bytes = registered.pinned_bytes;
 }
 
 void Attachment::before_fork() {
   exports_.before_fork();
+  redirections_.before_fork();
+  registrations_.before_fork();
   segments_.before_fork();
 }
 
 void Attachment::after_fork_in_parent() {
   segments_.after_fork_in_parent();
+  registrations_.after_fork();
+  redirections_.after_fork();
   exports_.after_fork();
 }
 
 void Attachment::abandon_in_child() {
   segments_.make_private_after_fork();
+  registrations_.after_fork();
   connection_.abandon();
   doorbell_.reset();
 }

@@ -22,8 +22,11 @@
 #include "vmmc/internal/exports.h"
 #include "vmmc/internal/imports.h"
 #include "vmmc/internal/meeting.h"
+#include "vmmc/internal/memory/registration_cache.h"
 #include "vmmc/internal/memory/shared_segments.h"
 #include "vmmc/internal/nicsim_segments.h"
+#include "vmmc/internal/redirections.h"
+#include "vmmc/internal/remote_access.h"
 #include "vmmc/internal/send_queue.h"
 #include "vmmc/internal/waiter.h"
 #include "vmmc/vmmc.h"
@@ -44,7 +47,14 @@ class Attachment {
   const SharedSegments& segments() const { return segments_; }
   Exports& exports() { return exports_; }
   Imports& imports() { return imports_; }
+  RegistrationCache& registrations() { return registrations_; }
+  Redirections& redirections() { return redirections_; }
   DeliberateUpdate& deliberate_update() { return deliberate_update_; }
+  RemoteAccess& remote_access() { return remote_access_; }
+  Completion& completion() { return completion_; }
+
+  // As vmmc_fence.
+  int fence() { return completion_.fence(); }
 
   int allocate(std::size_t length, void** memory);
   int free(void* memory);
@@ -78,9 +88,14 @@ class Attachment {
   SendQueue queue_;
   NicsimSegments nicsim_segments_;
   SharedSegments segments_;
+  RegistrationCache registrations_;
+  Redirections redirections_;
   Exports exports_;
   Imports imports_;
+  Admission admission_;
+  Completion completion_;
   DeliberateUpdate deliberate_update_;
+  RemoteAccess remote_access_;
 };
 
 }  // namespace vmmc::internal

@@ -50,7 +50,7 @@ class ControlConnection {
 
    private:
     friend class ControlConnection;
-    static constexpr std::size_t kBytes = sizeof(wire::ImportReply);
+    static constexpr std::size_t kBytes = sizeof(wire::ListImportersReply);  // the longest
     std::array<std::byte, kBytes> bytes_{};
   };
 

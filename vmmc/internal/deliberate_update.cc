@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "vmmc/internal/error.h"
+#include "vmmc/internal/scattered_source.h"
 
 namespace vmmc::internal {
 namespace {
@@ -22,73 +23,18 @@ Word load(const std::byte* from) {
   return word;
 }
 
-template <typename Transfer>
-void address(wire::SendDescriptor& descriptor, const Transfer& transfer) {
-  descriptor.import_slot = transfer.import_slot;
-  descriptor.import_generation = transfer.import_generation;
-  descriptor.destination = transfer.destination;
-}
+// The source bytes of an ordinary send, for the staging area.
+struct ContiguousSource {
+  const std::byte* next;
+  void operator()(std::byte* to, std::size_t length) {
+    std::memcpy(to, next, length);
+    next += length;
+  }
+};
+
+int outcome(int status) { return status == VMMC_OK ? VMMC_OK : fail_plainly(status); }
 
 }  // namespace
-
-// The checks of every send, without a word about them: refuse() finds the words.
-[[gnu::always_inline]] inline bool DeliberateUpdate::admit(const void* source, const void* proxy,
-                                                           std::size_t length,
-                                                           Transfer& transfer) const {
-  Target target;
-  if (!space_.find(proxy, target)) return false;
-  const std::uint64_t destination = space_.offset_of(proxy);
-  const std::uint64_t offset = destination - target.first;  // wraps around in front of the first
-  const std::uint32_t state = channel_.import_states[target.slot].load(std::memory_order_acquire);
-  const wire::ImportPhase phase = wire::import_phase(state);
-  const bool inside = offset < target.length && length <= target.length - offset;
-  if (!inside || length == 0 || (target.access & VMMC_WRITE) == 0 ||
-      phase == wire::ImportPhase::kUnexported || phase == wire::ImportPhase::kPeerDead ||
-      reinterpret_cast<std::uintptr_t>(source) > UINTPTR_MAX - length || waiter_.nicsim_gone()) {
-    return false;
-  }
-  transfer = {static_cast<const std::byte*>(source), length, target.slot, target.generation,
-              destination};
-  return true;
-}
-
-// Why admit() said no.
-[[gnu::cold]] int DeliberateUpdate::refuse(const void* source, const void* proxy,
-                                           std::size_t length) const {
-  if (waiter_.nicsim_gone()) return refused(VMMC_ERR_NICSIM_GONE);
-  if (length == 0) return fail(VMMC_ERR_ZERO_LENGTH, "a send of zero bytes");
-  if (reinterpret_cast<std::uintptr_t>(source) > UINTPTR_MAX - length) {
-    return fail(VMMC_ERR_LENGTH_OVERFLOW, "%zu bytes from %p go past the end of the address space",
-                length, source);
-  }
-  const auto import = space_.resolve(proxy);
-  const std::uint64_t offset = space_.offset_of(proxy);
-  if (!import || offset < import->first || offset - import->first >= import->length) {
-    return fail(VMMC_ERR_OUTSIDE_PROXY, "%p is in no proxy of this process", proxy);
-  }
-  if (length > import->length - (offset - import->first)) {
-    return fail(VMMC_ERR_OUTSIDE_PROXY,
-                "%zu bytes from %p go past the end of the proxy of buffer %u of process (%u, %u)",
-                length, proxy, import->buffer_id, import->exporter.node, import->exporter.process);
-  }
-  return refuse_import(*import);
-}
-
-// What nicsim has said about the import so far. It checks again when it carries the transfer out.
-int DeliberateUpdate::refuse_import(const Import& import) const {
-  const std::uint32_t state = channel_.import_states[import.slot].load(std::memory_order_acquire);
-  if ((import.access & VMMC_WRITE) == 0) {
-    return fail(VMMC_ERR_NOT_WRITABLE,
-                "buffer %u of process (%u, %u) was imported without VMMC_WRITE", import.buffer_id,
-                import.exporter.node, import.exporter.process);
-  }
-  if (wire::import_phase(state) == wire::ImportPhase::kPeerDead) {
-    return fail(VMMC_ERR_PEER_DEAD, "process (%u, %u), which exported buffer %u, has ended",
-                import.exporter.node, import.exporter.process, import.buffer_id);
-  }
-  return fail(VMMC_ERR_UNEXPORTED, "process (%u, %u) has taken buffer %u back",
-              import.exporter.node, import.exporter.process, import.buffer_id);
-}
 
 // The bytes are in hand before the lock is taken.
 template <typename Bytes>
@@ -98,10 +44,10 @@ template <typename Bytes>
   static_assert(sizeof bytes <= wire::kInlineBytes);
   SendQueue::Slot slot;
   if (const int status = queue_.begin(slot); status != VMMC_OK) return status;
-  address(*slot.descriptor, transfer);
+  transfer.remote.write_to(*slot.descriptor);
   std::memcpy(slot.descriptor->inline_data, &bytes, sizeof bytes);
-  ticket = queue_.publish(slot, {.kind = wire::SourceKind::kInline,
-                                 .inline_length = static_cast<std::uint16_t>(transfer.length),
+  ticket = queue_.publish(slot, {.place = wire::LocalPlace::kInline,
+                                 .inline_length = static_cast<std::uint8_t>(transfer.length),
                                  .reports_itself = report == Report::kByItself});
   return VMMC_OK;
 }
@@ -122,141 +68,223 @@ template <typename Bytes>
 }
 
 int DeliberateUpdate::send(const void* source, const void* proxy, std::size_t length) {
-  Transfer transfer;
-  if (!admit(source, proxy, length, transfer)) return refuse(source, proxy, length);
-  if (length > wire::kInlineBytes) return send_large(transfer);
+  Transfer transfer{{}, static_cast<const std::byte*>(source), length};
+  if (!admission_.admit(source, proxy, length, VMMC_WRITE, transfer.remote)) {
+    return admission_.refuse("send", source, proxy, length, VMMC_WRITE);
+  }
+  if (length > wire::kInlineBytes) return send_beyond_inline(transfer, {});
   std::uint64_t ticket = 0;
-  const int status = post_inline(transfer, Report::kByFence, ticket);
-  return status == VMMC_OK ? status : refused(status);
+  return outcome(post_inline(transfer, Report::kByFence, ticket));
 }
 
-int DeliberateUpdate::send_large(const Transfer& transfer) {
-  std::uint64_t ticket = 0;
-  int status = kNotInPlace;
-  if (transfer.length > kStagedBytes) status = post_from_segment(transfer, ticket);
-  if (status == kNotInPlace) {
-    status = post_in_pieces(transfer, Report::kByFence, ticket);
-  } else {
-    if (status == VMMC_OK) status = queue_.wait_completed(ticket + 1);
-    if (status == VMMC_OK) status = outcome_of(ticket);
+int DeliberateUpdate::send_notify(const void* source, const void* proxy, std::size_t length,
+                                  std::uint32_t immediate) {
+  Transfer transfer{{}, static_cast<const std::byte*>(source), length};
+  if (!admission_.admit(source, proxy, length, VMMC_WRITE, transfer.remote)) {
+    return admission_.refuse("send", source, proxy, length, VMMC_WRITE);
   }
-  return status == VMMC_OK ? status : refused(status);
+  if (length > wire::kInlineBytesWithNotify)
+    return send_beyond_inline(transfer, {true, immediate, length});
+  return outcome(post_inline_notice(transfer, immediate));
+}
+
+int DeliberateUpdate::post_inline_notice(const Transfer& transfer, std::uint32_t immediate) {
+  wire::InlineBytesAndImmediate bytes{};
+  std::memcpy(bytes.bytes, transfer.source, transfer.length);
+  bytes.immediate = immediate;
+  SendQueue::Slot slot;
+  if (const int status = queue_.begin(slot); status != VMMC_OK) return status;
+  transfer.remote.write_to(*slot.descriptor);
+  slot.descriptor->inline_notify = bytes;
+  queue_.publish(slot, {.place = wire::LocalPlace::kInline,
+                        .flags = wire::kNotify,
+                        .inline_length = static_cast<std::uint8_t>(transfer.length)});
+  return VMMC_OK;
+}
+
+int DeliberateUpdate::send_beyond_inline(const Transfer& transfer, const Notice& notice) {
+  if (transfer.length > kStagedBytes) return send_large(transfer, notice);
+  ContiguousSource source{transfer.source};
+  std::uint64_t ticket = 0;
+  return outcome(post_staged(transfer, source, notice, Report::kByFence, ticket));
+}
+
+// Also after a failure the pieces in place are waited for: the source may be reused then.
+int DeliberateUpdate::send_large(Transfer transfer, const Notice& notice) {
+  registrations_.prepare(transfer.source, transfer.length);
+  std::uint64_t end_in_place = 0;
+  int status = VMMC_OK;
+  while (transfer.length > 0 && status == VMMC_OK) {
+    std::uint64_t ticket = 0;
+    status = post_from_segment(transfer, notice, ticket);
+    if (status == VMMC_OK) end_in_place = ticket + 1;
+    if (status != kNotInPlace) continue;
+    ContiguousSource source{transfer.source};
+    status = post_piece(transfer, source, notice, Report::kByFence, ticket);
+  }
+  if (end_in_place > 0) {
+    const int delivered = completion_.wait_for(end_in_place - 1);
+    if (status == VMMC_OK) status = delivered;
+  }
+  return outcome(status);
 }
 
 int DeliberateUpdate::start(const void* source, const void* proxy, std::size_t length,
                             vmmc_send_handle* handle) {
-  Transfer transfer;
-  if (!admit(source, proxy, length, transfer)) return refuse(source, proxy, length);
-  std::uint64_t ticket = 0;
-  int status = kNotInPlace;
-  if (length <= wire::kInlineBytes) {
-    status = post_inline(transfer, Report::kByItself, ticket);
-  } else {
-    status = post_from_segment(transfer, ticket);
-    if (status == kNotInPlace && can_read_memory_ && length > kStagedBytes) {
-      status = post_from_memory(transfer, ticket);
-    }
-    if (status == kNotInPlace) status = post_in_pieces(transfer, Report::kByItself, ticket);
+  Transfer transfer{{}, static_cast<const std::byte*>(source), length};
+  if (!admission_.admit(source, proxy, length, VMMC_WRITE, transfer.remote)) {
+    return admission_.refuse("send", source, proxy, length, VMMC_WRITE);
   }
-  if (status != VMMC_OK) return refused(status);
-  *handle = ticket + 1;
+  std::uint64_t ticket = 0;
+  const int status = length <= wire::kInlineBytes ? post_inline(transfer, Report::kByItself, ticket)
+                                                  : start_large(transfer, ticket);
+  if (status != VMMC_OK) return fail_plainly(status);
+  *handle = Completion::handle_of(ticket);
   return VMMC_OK;
 }
 
-int DeliberateUpdate::post_staged(const Transfer& transfer, Report report, std::uint64_t& ticket) {
+int DeliberateUpdate::start_large(Transfer transfer, std::uint64_t& ticket) {
+  if (transfer.length > kStagedBytes) registrations_.prepare(transfer.source, transfer.length);
+  int status = VMMC_OK;
+  while (transfer.length > 0 && status == VMMC_OK) {
+    status = post_from_segment(transfer, {}, ticket);
+    if (status != kNotInPlace) continue;
+    if (can_read_memory_ && transfer.length > kStagedBytes) {
+      return post_from_memory(transfer, ticket);
+    }
+    ContiguousSource source{transfer.source};
+    status = post_piece(transfer, source, {}, Report::kByItself, ticket);
+  }
+  return status;
+}
+
+int DeliberateUpdate::send_gather(const vmmc_piece* pieces, std::size_t count, const void* proxy) {
+  std::size_t length = 0;
+  if (const int status = check_pieces(pieces, count, &length); status != VMMC_OK) return status;
+  Transfer transfer{{}, nullptr, length};
+  if (!admission_.admit(nullptr, proxy, length, VMMC_WRITE, transfer.remote)) {
+    return admission_.refuse("send", nullptr, proxy, length, VMMC_WRITE);
+  }
+  return outcome(post_in_pieces(transfer, GatheredSource(pieces)));
+}
+
+int DeliberateUpdate::send_strided(const void* source, std::size_t source_stride, const void* proxy,
+                                   std::size_t proxy_stride, std::size_t block, std::size_t count) {
+  std::size_t extent = 0;  // from the first to the last byte of the destination
+  if (const int status = check_strides(source, source_stride, proxy_stride, block, count, &extent);
+      status != VMMC_OK) {
+    return status;
+  }
+  Transfer transfer{{}, static_cast<const std::byte*>(source), extent};
+  if (!admission_.admit(nullptr, proxy, extent, VMMC_WRITE, transfer.remote)) {
+    return admission_.refuse("send", nullptr, proxy, extent, VMMC_WRITE);
+  }
+  if (proxy_stride == block || count == 1) {  // one message
+    return outcome(post_in_pieces(transfer, StridedSource(source, source_stride, block)));
+  }
+  transfer.length = block;
+  std::uint64_t ticket = 0;
+  int status = VMMC_OK;
+  for (std::size_t i = 0; i < count && status == VMMC_OK; ++i) {
+    status = block <= wire::kInlineBytes
+                 ? post_inline(transfer, Report::kByFence, ticket)
+                 : post_in_pieces(transfer, ContiguousSource{transfer.source});
+    transfer.source += source_stride;
+    transfer.remote.destination += proxy_stride;
+  }
+  return outcome(status);
+}
+
+template <typename Fill>
+int DeliberateUpdate::post_staged(const Transfer& transfer, Fill& fill, const Notice& notice,
+                                  Report report, std::uint64_t& ticket) {
   StagingArea::Claim claim;
   const auto bytes = static_cast<std::uint32_t>(transfer.length);
   if (const int status = queue_.claim_staging(bytes, claim); status != VMMC_OK) return status;
-  std::memcpy(channel_.staging + claim.offset, transfer.source, transfer.length);
+  fill(channel_.staging + claim.offset, transfer.length);
   SendQueue::Slot slot;
   if (const int status = queue_.begin(slot); status != VMMC_OK) {
     queue_.give_back_staging(claim);
     return status;
   }
-  address(*slot.descriptor, transfer);
-  slot.descriptor->source = {
-      .length = transfer.length, .address = claim.offset, .segment = 0, .reserved = {}};
-  ticket = queue_.publish(slot, {.kind = wire::SourceKind::kStaged,
+  transfer.remote.write_to(*slot.descriptor);
+  slot.descriptor->local = {.length = transfer.length,
+                            .address = claim.offset,
+                            .segment = 0,
+                            .reserved = 0,
+                            .message_length = notice.message_length,
+                            .reserved2 = 0,
+                            .immediate = notice.immediate};
+  ticket = queue_.publish(slot, {.place = wire::LocalPlace::kStaged,
+                                 .flags = notice.notify ? wire::kNotify : std::uint8_t{0},
                                  .blocks = claim.blocks,
                                  .reports_itself = report == Report::kByItself});
   return VMMC_OK;
 }
 
-// The segment is looked up under the queue's lock: SendQueue::quiesce() then knows of the transfer.
-int DeliberateUpdate::post_from_segment(const Transfer& transfer, std::uint64_t& ticket) {
+// The first bytes of a transfer. A handle stands for the last piece. That is enough: an import that
+// has failed one piece fails all later ones. The last piece notifies.
+template <typename Fill>
+int DeliberateUpdate::post_piece(Transfer& transfer, Fill& fill, const Notice& notice,
+                                 Report report, std::uint64_t& ticket) {
+  Transfer piece = transfer;
+  piece.length = std::min(transfer.length, kStagedBytes);
+  const bool last = piece.length == transfer.length;
+  const int status = post_staged(piece, fill, last ? notice : Notice{}, report, ticket);
+  if (status == VMMC_OK) transfer.advance(piece.length);
+  return status;
+}
+
+template <typename Fill>
+int DeliberateUpdate::post_in_pieces(Transfer transfer, Fill fill) {
+  std::uint64_t ticket = 0;
+  int status = VMMC_OK;
+  while (transfer.length > 0 && status == VMMC_OK) {
+    status = post_piece(transfer, fill, {}, Report::kByFence, ticket);
+  }
+  return status;
+}
+
+// The first bytes of a transfer, as many as stand in one segment. It is looked up under the queue's
+// lock: SendQueue::quiesce() then knows of the transfer.
+int DeliberateUpdate::post_from_segment(Transfer& transfer, const Notice& notice,
+                                        std::uint64_t& ticket) {
   SendQueue::Slot slot;
   if (const int status = queue_.begin(slot); status != VMMC_OK) return status;
-  const auto position = segments_.find(transfer.source, transfer.length);
-  if (!position) {
+  const auto part = segments_.find_prefix(transfer.source, transfer.length);
+  if (!part) {
     queue_.abandon();
     return kNotInPlace;
   }
-  address(*slot.descriptor, transfer);
-  slot.descriptor->source = {.length = transfer.length,
-                             .address = position->offset,
-                             .segment = position->segment,
-                             .reserved = {}};
-  ticket = queue_.publish(slot, {.kind = wire::SourceKind::kSegment, .reports_itself = true});
+  const bool notify = notice.notify && part->length == transfer.length;
+  transfer.remote.write_to(*slot.descriptor);
+  slot.descriptor->local = {.length = part->length,
+                            .address = part->start.offset,
+                            .segment = part->start.segment,
+                            .reserved = 0,
+                            .message_length = notice.message_length,
+                            .reserved2 = 0,
+                            .immediate = notice.immediate};
+  ticket = queue_.publish(slot, {.place = wire::LocalPlace::kSegment,
+                                 .flags = notify ? wire::kNotify : std::uint8_t{0},
+                                 .reports_itself = true});
+  transfer.advance(part->length);
   return VMMC_OK;
 }
 
 int DeliberateUpdate::post_from_memory(const Transfer& transfer, std::uint64_t& ticket) {
   SendQueue::Slot slot;
   if (const int status = queue_.begin(slot); status != VMMC_OK) return status;
-  address(*slot.descriptor, transfer);
-  slot.descriptor->source = {.length = transfer.length,
-                             .address = reinterpret_cast<std::uintptr_t>(transfer.source),
-                             .segment = 0,
-                             .reserved = {}};
-  ticket = queue_.publish(slot, {.kind = wire::SourceKind::kMemory, .reports_itself = true});
+  transfer.remote.write_to(*slot.descriptor);
+  slot.descriptor->local = {.length = transfer.length,
+                            .address = reinterpret_cast<std::uintptr_t>(transfer.source),
+                            .segment = 0,
+                            .reserved = 0,
+                            .message_length = 0,
+                            .reserved2 = 0,
+                            .immediate = 0};
+  ticket = queue_.publish(slot, {.place = wire::LocalPlace::kMemory, .reports_itself = true});
   return VMMC_OK;
-}
-
-// A handle stands for the last piece. That is enough: an import that has failed one piece fails all
-// later ones.
-int DeliberateUpdate::post_in_pieces(Transfer transfer, Report report, std::uint64_t& ticket) {
-  std::size_t left = transfer.length;
-  while (left > 0) {
-    transfer.length = std::min(left, kStagedBytes);
-    if (const int status = post_staged(transfer, report, ticket); status != VMMC_OK) return status;
-    transfer.source += transfer.length;
-    transfer.destination += transfer.length;
-    left -= transfer.length;
-  }
-  return VMMC_OK;
-}
-
-int DeliberateUpdate::test(vmmc_send_handle handle) {
-  if (!is_handle(handle)) return refused(VMMC_ERR_BAD_HANDLE);
-  const int status = outcome_of(handle - 1);
-  return status == VMMC_OK || status == VMMC_PENDING ? status : refused(status);
-}
-
-int DeliberateUpdate::wait(vmmc_send_handle handle) {
-  if (!is_handle(handle)) return refused(VMMC_ERR_BAD_HANDLE);
-  int status = queue_.wait_completed(handle);
-  if (status == VMMC_OK) status = outcome_of(handle - 1);
-  return status == VMMC_OK ? status : refused(status);
-}
-
-int DeliberateUpdate::outcome_of(std::uint64_t ticket) {
-  const int status = queue_.test(ticket);
-  return status == VMMC_PENDING && waiter_.nicsim_gone() ? VMMC_ERR_NICSIM_GONE : status;
-}
-
-int DeliberateUpdate::fence() {
-  if (const int status = queue_.wait_completed(queue_.posted()); status != VMMC_OK) {
-    return refused(status);
-  }
-  if (waiter_.nicsim_gone()) return refused(VMMC_ERR_NICSIM_GONE);
-  const SendQueue::Failure failure = queue_.take_failure();
-  if (failure.status == VMMC_OK) return VMMC_OK;
-  return fail_refused(static_cast<wire::Status>(failure.status), "an earlier send to %p failed",
-                      space_.address_of(failure.destination));
-}
-
-int DeliberateUpdate::refused(int status) const {
-  return fail(status, "%s", status_sentence(status));
 }
 
 }  // namespace vmmc::internal

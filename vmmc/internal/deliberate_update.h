@@ -4,11 +4,13 @@
 // Deliberate update, the sender's side: check, choose how the source bytes travel, post, wait.
 //
 // How the source bytes travel
-//   up to 40 bytes        in the descriptor (inline)
-//   in a segment          in place, as nicsim has it mapped; but up to kStagedBytes a send that must
-//                         not return before the source may be reused copies them to the staging area
+//   up to 40 bytes        in the descriptor (inline); 36 if the receiver is to be notified
+//   in segments           in place, as nicsim has them mapped, a descriptor for each; but up to
+//                         kStagedBytes a send that must not return before the source may be reused
+//                         copies them to the staging area
 //   anywhere else         staged, in pieces if need be; but beyond kStagedBytes a started send, which
 //                         must not take long, lets nicsim read them across if it may
+//   in several pieces     staged
 //
 // Threads and processes
 //   Any thread and signal handlers; no memory is allocated. The source is read before the send
@@ -21,10 +23,11 @@
 #include <cstdint>
 
 #include "nicsim/wire/channel.h"
-#include "vmmc/internal/destination_space.h"
+#include "vmmc/internal/admission.h"
+#include "vmmc/internal/completion.h"
+#include "vmmc/internal/memory/registration_cache.h"
 #include "vmmc/internal/memory/shared_segments.h"
 #include "vmmc/internal/send_queue.h"
-#include "vmmc/internal/waiter.h"
 #include "vmmc/vmmc.h"
 
 namespace vmmc::internal {
@@ -32,59 +35,77 @@ namespace vmmc::internal {
 class DeliberateUpdate {
  public:
   // `can_read_memory`: nicsim may read this process's memory across.
-  DeliberateUpdate(wire::Channel& channel, const Waiter& waiter, const DestinationSpace& space,
-                   const SharedSegments& segments, SendQueue& queue, bool can_read_memory)
+  DeliberateUpdate(wire::Channel& channel, const Admission& admission,
+                   const SharedSegments& segments, RegistrationCache& registrations,
+                   SendQueue& queue, Completion& completion, bool can_read_memory)
       : channel_(channel),
-        waiter_(waiter),
-        space_(space),
+        admission_(admission),
         segments_(segments),
+        registrations_(registrations),
         queue_(queue),
+        completion_(completion),
         can_read_memory_(can_read_memory) {}
 
-  // As vmmc_send, vmmc_send_start, vmmc_send_test, vmmc_send_wait and vmmc_fence.
+  // As vmmc_send, vmmc_send_notify, vmmc_send_start, vmmc_send_gather and vmmc_send_strided.
   int send(const void* source, const void* proxy, std::size_t length);
+  int send_notify(const void* source, const void* proxy, std::size_t length,
+                  std::uint32_t immediate);
   int start(const void* source, const void* proxy, std::size_t length, vmmc_send_handle* handle);
-  int test(vmmc_send_handle handle);
-  int wait(vmmc_send_handle handle);
-  int fence();
+  int send_gather(const vmmc_piece* pieces, std::size_t count, const void* proxy);
+  int send_strided(const void* source, std::size_t source_stride, const void* proxy,
+                   std::size_t proxy_stride, std::size_t block, std::size_t count);
 
   // Measured in docs/decisions/0005-how-source-bytes-travel.md.
   static constexpr std::size_t kStagedBytes = StagingArea::kLargestClaim;
 
  private:
-  // A transfer that has been checked.
+  // A transfer that has been checked, or a piece of one.
   struct Transfer {
-    const std::byte* source;
+    RemoteBytes remote;
+    const std::byte* source;  // nullptr: scattered
     std::size_t length;
-    std::uint32_t import_slot;
-    std::uint32_t import_generation;
-    std::uint64_t destination;  // bytes from the start of the destination space
-  };
 
-  bool admit(const void* source, const void* proxy, std::size_t length, Transfer& transfer) const;
-  int refuse(const void* source, const void* proxy, std::size_t length) const;
-  int refuse_import(const Import& import) const;
+    // On to the bytes that are still to be posted.
+    void advance(std::size_t posted) {
+      remote.destination += posted;
+      if (source != nullptr) source += posted;
+      length -= posted;
+    }
+  };
+  // Whether and how the receiver is notified. A piece says how long its message is.
+  struct Notice {
+    bool notify = false;
+    std::uint32_t immediate = 0;
+    std::size_t message_length = 0;
+  };
   // Who tells the program of a failure: the call or handle itself, or the next fence.
   enum class Report { kByFence, kByItself };
 
-  int send_large(const Transfer& transfer);
+  int send_beyond_inline(const Transfer& transfer, const Notice& notice);
+  int send_large(Transfer transfer, const Notice& notice);
+  int start_large(Transfer transfer, std::uint64_t& ticket);
   template <typename Bytes>
   int post_bytes(const Transfer& transfer, const Bytes& bytes, Report report,
                  std::uint64_t& ticket);
   int post_inline(const Transfer& transfer, Report report, std::uint64_t& ticket);
-  int post_staged(const Transfer& transfer, Report report, std::uint64_t& ticket);
-  int post_from_segment(const Transfer& transfer, std::uint64_t& ticket);
+  int post_inline_notice(const Transfer& transfer, std::uint32_t immediate);
+  template <typename Fill>
+  int post_staged(const Transfer& transfer, Fill& fill, const Notice& notice, Report report,
+                  std::uint64_t& ticket);
+  template <typename Fill>
+  int post_piece(Transfer& transfer, Fill& fill, const Notice& notice, Report report,
+                 std::uint64_t& ticket);
+  template <typename Fill>
+  int post_in_pieces(Transfer transfer, Fill fill);
+  int post_from_segment(Transfer& transfer, const Notice& notice, std::uint64_t& ticket);
   int post_from_memory(const Transfer& transfer, std::uint64_t& ticket);
-  int post_in_pieces(Transfer transfer, Report report, std::uint64_t& ticket);
-  int outcome_of(std::uint64_t ticket);
-  bool is_handle(vmmc_send_handle handle) const { return handle - 1 < queue_.posted(); }
-  int refused(int status) const;
 
   wire::Channel& channel_;
-  const Waiter& waiter_;
-  const DestinationSpace& space_;
+  const Admission& admission_;
   const SharedSegments& segments_;
+  RegistrationCache& registrations_;
   SendQueue& queue_;
+  Completion& completion_;
   const bool can_read_memory_;
 };
 

@@ -18,7 +18,7 @@
 
 using namespace vmmc::internal;
 using namespace vmmc::internal::testing;
-using Kind = vmmc::wire::SourceKind;
+using Kind = vmmc::wire::LocalPlace;
 namespace wire = vmmc::wire;
 
 namespace {
@@ -105,7 +105,7 @@ TEST_CASE("the length and the place of the source decide how its bytes travel") 
   std::memcpy(memory, source.data(), source.size());
   CHECK(rig.update.send(memory, rig.proxy(1), source.size()) == VMMC_OK);
   CHECK(rig.update.send(memory, rig.proxy(1), kStaged) == VMMC_OK);
-  CHECK(rig.update.fence() == VMMC_OK);
+  CHECK(rig.completion.fence() == VMMC_OK);
   rig.nicsim.stop();
   CHECK(rig.kinds == std::vector{Kind::kInline, Kind::kInline, Kind::kStaged, Kind::kStaged,
                                  Kind::kStaged, Kind::kStaged, Kind::kSegment, Kind::kStaged});
@@ -126,7 +126,7 @@ TEST_CASE("a started send is not copied if nicsim can find its bytes") {
   CHECK(rig.update.start(source.data(), rig.proxy(), kStaged, &handle) == VMMC_OK);
   CHECK(rig.update.start(memory, rig.proxy(), 1000, &handle) == VMMC_OK);
   CHECK(rig.update.start(source.data(), rig.proxy(), kStaged + 1, &handle) == VMMC_OK);
-  CHECK(rig.update.wait(handle) == VMMC_OK);
+  CHECK(rig.completion.wait(handle) == VMMC_OK);
   rig.nicsim.stop();
   CHECK(rig.kinds == std::vector{Kind::kInline, Kind::kStaged, Kind::kSegment, Kind::kMemory});
   CHECK(arrived(rig, 0, source));
@@ -140,8 +140,8 @@ TEST_CASE("where nicsim cannot read our memory a long send goes in staged pieces
   CHECK(rig.update.send(source.data(), rig.proxy(1), source.size()) == VMMC_OK);
   vmmc_send_handle handle = 0;
   CHECK(rig.update.start(source.data(), rig.proxy(), 41, &handle) == VMMC_OK);
-  CHECK(rig.update.wait(handle) == VMMC_OK);
-  CHECK(rig.update.fence() == VMMC_OK);
+  CHECK(rig.completion.wait(handle) == VMMC_OK);
+  CHECK(rig.completion.fence() == VMMC_OK);
   rig.nicsim.stop();
   CHECK(rig.kinds.size() == source.size() / DeliberateUpdate::kStagedBytes + 2);
   CHECK(std::count(rig.kinds.begin(), rig.kinds.end(), Kind::kStaged) ==
@@ -173,7 +173,7 @@ TEST_CASE("bytes of any length, from anywhere to anywhere, arrive; sources are r
       REQUIRE(rig.update.send(source, rig.proxy(to), length) == VMMC_OK);
       std::fill_n(source, length, std::byte{0xee});
     }
-    REQUIRE(rig.update.fence() == VMMC_OK);
+    REQUIRE(rig.completion.fence() == VMMC_OK);
     CHECK((rig.remote == expected));
     rig.nicsim.stop();
     CHECK(rig.malformed == 0);
@@ -187,20 +187,20 @@ TEST_CASE("a handle says pending, then what became of the send, for as long as o
   vmmc_send_handle bad = 0;
   REQUIRE(rig.update.start(source, rig.proxy(), 8, &good) == VMMC_OK);
   REQUIRE(rig.update.start(source, rig.proxy(), 100, &bad) == VMMC_OK);
-  CHECK(rig.update.test(good) == VMMC_PENDING);
-  CHECK(rig.update.test(0) == VMMC_ERR_BAD_HANDLE);
-  CHECK(rig.update.test(bad + 1) == VMMC_ERR_BAD_HANDLE);
-  CHECK(rig.update.wait(bad + 1) == VMMC_ERR_BAD_HANDLE);
-  CHECK(rig.update.test(UINT64_MAX) == VMMC_ERR_BAD_HANDLE);
+  CHECK(rig.completion.test(good) == VMMC_PENDING);
+  CHECK(rig.completion.test(0) == VMMC_ERR_BAD_HANDLE);
+  CHECK(rig.completion.test(bad + 1) == VMMC_ERR_BAD_HANDLE);
+  CHECK(rig.completion.wait(bad + 1) == VMMC_ERR_BAD_HANDLE);
+  CHECK(rig.completion.test(UINT64_MAX) == VMMC_ERR_BAD_HANDLE);
   rig.nicsim.serve(1);
   rig.verdict = wire::Status::kUnexported;
   rig.nicsim.serve(1);
   rig.verdict = wire::Status::kOk;
   for (int round = 0; round < 3; ++round) {
-    CHECK(rig.update.test(good) == VMMC_OK);
-    CHECK(rig.update.wait(good) == VMMC_OK);
-    CHECK(rig.update.test(bad) == VMMC_ERR_UNEXPORTED);
-    CHECK(rig.update.wait(bad) == VMMC_ERR_UNEXPORTED);
+    CHECK(rig.completion.test(good) == VMMC_OK);
+    CHECK(rig.completion.wait(good) == VMMC_OK);
+    CHECK(rig.completion.test(bad) == VMMC_ERR_UNEXPORTED);
+    CHECK(rig.completion.wait(bad) == VMMC_ERR_UNEXPORTED);
     for (int i = 0; i < 400; ++i) {
       REQUIRE(rig.update.send(source, rig.proxy(), 8) == VMMC_OK);
       rig.nicsim.serve(1);
@@ -214,18 +214,18 @@ TEST_CASE("a fence reports the first failure that its send could not, once, with
   const std::byte source[100]{};
   REQUIRE(rig.update.send(source, rig.proxy(), 8) == VMMC_OK);
   rig.nicsim.serve(1);
-  CHECK(rig.update.fence() == VMMC_OK);
+  CHECK(rig.completion.fence() == VMMC_OK);
   REQUIRE(rig.update.send(source, rig.proxy(64), 100) == VMMC_OK);
   rig.verdict = wire::Status::kUnexported;
   rig.nicsim.serve(1);
   REQUIRE(rig.update.send(source, rig.proxy(), 8) == VMMC_OK);
   rig.verdict = wire::Status::kPeerDead;
   rig.nicsim.serve(1);
-  CHECK(rig.update.fence() == VMMC_ERR_UNEXPORTED);
+  CHECK(rig.completion.fence() == VMMC_ERR_UNEXPORTED);
   char place[32];
   std::snprintf(place, sizeof place, "%p", static_cast<void*>(rig.proxy(64)));
   CHECK(last_error_mentions(place));
-  CHECK(rig.update.fence() == VMMC_OK);
+  CHECK(rig.completion.fence() == VMMC_OK);
 }
 
 TEST_CASE("a failure that a send or a handle reports is no fence's business") {
@@ -238,9 +238,9 @@ TEST_CASE("a failure that a send or a handle reports is no fence's business") {
       vmmc_send_handle handle = 0;
       REQUIRE(rig.update.start(source.data(), rig.proxy(), length, &handle) == VMMC_OK);
       rig.nicsim.serve(100);
-      CHECK(rig.update.test(handle) == VMMC_ERR_BAD_SOURCE);
+      CHECK(rig.completion.test(handle) == VMMC_ERR_BAD_SOURCE);
       CAPTURE(length);
-      CHECK(rig.update.fence() == VMMC_OK);
+      CHECK(rig.completion.fence() == VMMC_OK);
     }
   }
   SendRig rig;
@@ -249,7 +249,7 @@ TEST_CASE("a failure that a send or a handle reports is no fence's business") {
   void* source = rig.segments.allocate(100'000).memory;  // sent in place, so that the send waits
   REQUIRE(source != nullptr);
   CHECK(rig.update.send(source, rig.proxy(), 100'000) == VMMC_ERR_UNEXPORTED);
-  CHECK(rig.update.fence() == VMMC_OK);
+  CHECK(rig.completion.fence() == VMMC_OK);
 }
 
 TEST_CASE("nicsim's end is the answer to everything, and results that it left are still found") {
@@ -261,14 +261,14 @@ TEST_CASE("nicsim's end is the answer to everything, and results that it left ar
   REQUIRE(rig.update.start(source, rig.proxy(), 8, &done) == VMMC_OK);
   rig.nicsim.serve(1);
   REQUIRE(rig.update.start(source, rig.proxy(), 8, &open) == VMMC_OK);
-  std::thread waiter([&] { CHECK(rig.update.wait(open) == VMMC_ERR_NICSIM_GONE); });
+  std::thread waiter([&] { CHECK(rig.completion.wait(open) == VMMC_ERR_NICSIM_GONE); });
   rig.waiter.announce_end();
   waiter.join();
-  CHECK(rig.update.test(done) == VMMC_OK);
-  CHECK(rig.update.test(open) == VMMC_ERR_NICSIM_GONE);
+  CHECK(rig.completion.test(done) == VMMC_OK);
+  CHECK(rig.completion.test(open) == VMMC_ERR_NICSIM_GONE);
   CHECK(rig.update.send(source, rig.proxy(), 8) == VMMC_ERR_NICSIM_GONE);
   CHECK(rig.update.start(source, rig.proxy(), 8, &open) == VMMC_ERR_NICSIM_GONE);
-  CHECK(rig.update.fence() == VMMC_ERR_NICSIM_GONE);
+  CHECK(rig.completion.fence() == VMMC_ERR_NICSIM_GONE);
 }
 
 TEST_CASE("threads that send to their own words all arrive") {
@@ -283,12 +283,12 @@ TEST_CASE("threads that send to their own words all arrive") {
     senders.emplace_back([&, i] {
       for (std::uint64_t n = 1; n <= last; ++n) {
         if (rig.update.send(&n, rig.proxy(8 * i), sizeof n) != VMMC_OK) ++wrong;
-        if (n % 100 == 0 && rig.update.fence() != VMMC_OK) ++wrong;
+        if (n % 100 == 0 && rig.completion.fence() != VMMC_OK) ++wrong;
       }
     });
   }
   for (auto& sender : senders) sender.join();
-  CHECK(rig.update.fence() == VMMC_OK);
+  CHECK(rig.completion.fence() == VMMC_OK);
   CHECK(wrong == 0);
   for (std::size_t i = 0; i < kSenders; ++i) {
     std::uint64_t word = 0;

@@ -53,6 +53,13 @@ constexpr StatusText kTexts[] = {
     VMMC_STATUS_TEXT(VMMC_ERR_TOO_MANY_EXPORTS, "the process exports as many buffers as it can"),
     VMMC_STATUS_TEXT(VMMC_ERR_IN_USE, "the memory is still exported"),
     VMMC_STATUS_TEXT(VMMC_ERR_NOT_ALLOCATED, "the address was not returned by vmmc_alloc"),
+    VMMC_STATUS_TEXT(VMMC_ERR_NOT_REDIRECTABLE,
+                     "the buffer was exported without asking for redirection"),
+    VMMC_STATUS_TEXT(VMMC_ERR_UNKNOWN_REDIRECTION,
+                     "no redirection begins at this offset of the buffer"),
+    VMMC_STATUS_TEXT(VMMC_ERR_TOO_MANY_REDIRECTIONS,
+                     "the buffer has as many redirections as there may be"),
+    VMMC_STATUS_TEXT(VMMC_ERR_UNKNOWN_REGISTRATION, "no registered memory begins at this address"),
     VMMC_STATUS_TEXT(VMMC_ERR_PERMISSION_DENIED, "the export's rights do not admit this import"),
     VMMC_STATUS_TEXT(VMMC_ERR_TOO_MANY_IMPORTS, "the process imports as many buffers as it can"),
     VMMC_STATUS_TEXT(VMMC_ERR_DESTINATION_SPACE_FULL,
@@ -67,11 +74,19 @@ constexpr StatusText kTexts[] = {
     VMMC_STATUS_TEXT(VMMC_ERR_UNEXPORTED, "the exporter has taken the buffer back"),
     VMMC_STATUS_TEXT(VMMC_ERR_PEER_DEAD, "the exporting process has ended"),
     VMMC_STATUS_TEXT(VMMC_ERR_NOT_WRITABLE, "the buffer was imported without the write right"),
-    VMMC_STATUS_TEXT(VMMC_ERR_BAD_SOURCE, "the source bytes cannot be read"),
+    VMMC_STATUS_TEXT(VMMC_ERR_BAD_SOURCE,
+                     "the local bytes of the transfer cannot be read (or, for a fetch, written)"),
     VMMC_STATUS_TEXT(VMMC_ERR_INTERRUPTED_SEND,
                      "the signal handler interrupted a send of its own thread"),
     VMMC_STATUS_TEXT(VMMC_ERR_BAD_HANDLE,
                      "this handle was never given to the process, or has ended"),
+    VMMC_STATUS_TEXT(VMMC_ERR_NOT_READABLE, "the buffer was imported without the read right"),
+    VMMC_STATUS_TEXT(VMMC_ERR_IN_HANDLER, "not possible inside a notification handler"),
+    VMMC_STATUS_TEXT(VMMC_ERR_NO_NOTIFICATIONS, "the buffer was exported without a handler"),
+    VMMC_STATUS_TEXT(VMMC_ERR_WRONG_DELIVERY,
+                     "the process chose another way of delivery at vmmc_init"),
+    VMMC_STATUS_TEXT(VMMC_ERR_CAPTURE_UNAVAILABLE, "this capture cannot serve this binding"),
+    VMMC_STATUS_TEXT(VMMC_ERR_ALREADY_BOUND, "a part of the local memory is bound already"),
     VMMC_STATUS_TEXT(VMMC_ERR_MALFORMED, "nicsim could not make sense of a message"),
 };
 #undef VMMC_STATUS_TEXT
@@ -120,9 +135,9 @@ int fail_refused(wire::Status status, const char* format, ...) {
   return static_cast<int>(status);
 }
 
-int fail_nicsim_gone() {
-  return fail(VMMC_ERR_NICSIM_GONE, "%s", status_sentence(VMMC_ERR_NICSIM_GONE));
-}
+int fail_plainly(int status) { return fail(status, "%s", status_sentence(status)); }
+
+int fail_nicsim_gone() { return fail_plainly(VMMC_ERR_NICSIM_GONE); }
 
 const char* last_error() { return sentence; }
 const char* status_sentence(int status) { return text_of(status).sentence; }

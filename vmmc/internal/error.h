@@ -26,6 +26,9 @@ int fail_system(const char* what, const platform::SystemError& error);
 // The refusal of something that nicsim said no to: "<what>: <the status's sentence>".
 [[gnu::format(printf, 2, 3)]] int fail_refused(wire::Status status, const char* format, ...);
 
+// A failure with no more to say than the status's own sentence.
+int fail_plainly(int status);
+
 // VMMC_ERR_NICSIM_GONE, with its sentence.
 int fail_nicsim_gone();
 

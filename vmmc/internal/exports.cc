@@ -64,13 +64,15 @@ int Exports::add(void* address, std::size_t length, std::uint32_t id,
   }
   const int status = register_buffer(cover, length, id, options);
   if (status != VMMC_OK) {
-    release(entry->second);
+    release(id, entry->second);
     buffers_.erase(entry);
   }
   return status;
 }
 
-void Exports::release(const Buffer& buffer) {
+// nicsim knows the buffer no more.
+void Exports::release(std::uint32_t id, const Buffer& buffer) {
+  redirections_.forget(id);
   segments_.release(pointer(buffer.address), buffer.length);
   waiter_.announce_move();
 }
@@ -86,6 +88,7 @@ int Exports::register_buffer(const SharedSegments::Cover& cover, std::size_t len
   request.executor = options.executor == VMMC_EXECUTOR_NIC ? wire::ExecutorDemand::kNic
                                                            : wire::ExecutorDemand::kAny;
   request.length = length;
+  request.flags = options.redirectable != 0 ? wire::kExportRedirectable : 0;
   request.page_offset = cover.page_offset;
   request.extent_count = static_cast<std::uint32_t>(cover.extents.size());
   std::copy(cover.extents.begin(), cover.extents.end(), request.extents);
@@ -120,9 +123,33 @@ int Exports::remove(std::uint32_t id) {
     if (status == VMMC_ERR_NICSIM_GONE) return fail_nicsim_gone();
     return status != VMMC_OK ? status : fail_refused(reply.status(), "unexport of buffer %u", id);
   }
-  release(buffer);
+  release(id, buffer);
   buffers_.erase(found);
   return VMMC_OK;
+}
+
+int Exports::list_importers(std::uint32_t id, vmmc_identity* importers, std::size_t most,
+                            std::size_t* count) {
+  std::size_t listed = 0;
+  for (;;) {
+    wire::ListImportersRequest request{};
+    request.buffer_id = id;
+    request.first = static_cast<std::uint32_t>(listed);
+    ControlConnection::Reply reply;
+    const int status = connection_.call(wire::MessageType::kListImporters, request, &reply);
+    if (status == VMMC_ERR_NICSIM_GONE) return fail_nicsim_gone();
+    if (status != VMMC_OK) return status;
+    if (reply.status() != wire::Status::kOk) {
+      return fail_refused(reply.status(), "the importers of buffer %u", id);
+    }
+    const auto part = reply.as<wire::ListImportersReply>();
+    *count = part.total;
+    const std::uint32_t here = std::min(part.listed, wire::kMaxListedImporters);
+    for (std::uint32_t i = 0; i < here && listed < most; ++i) {
+      importers[listed++] = {part.importers[i].node, part.importers[i].process};
+    }
+    if (here == 0 || listed >= most || listed >= part.total) return VMMC_OK;
+  }
 }
 
 void Exports::remove_all() {
@@ -132,7 +159,7 @@ void Exports::remove_all() {
     // nicsim has gone, or is beyond understanding: nobody moves bytes for it any more.
     const std::lock_guard lock(mutex_);
     const Buffer& buffer = buffers_.at(id);
-    release(buffer);
+    release(id, buffer);
     buffers_.erase(id);
   }
 }

@@ -20,6 +20,7 @@
 
 #include "vmmc/internal/control_connection.h"
 #include "vmmc/internal/memory/shared_segments.h"
+#include "vmmc/internal/redirections.h"
 #include "vmmc/internal/waiter.h"
 #include "vmmc/vmmc.h"
 
@@ -27,13 +28,21 @@ namespace vmmc::internal {
 
 class Exports {
  public:
-  Exports(ControlConnection& connection, SharedSegments& segments, Waiter& waiter,
-          std::uint32_t nodes)
-      : connection_(connection), segments_(segments), waiter_(waiter), nodes_(nodes) {}
+  Exports(ControlConnection& connection, SharedSegments& segments, Redirections& redirections,
+          Waiter& waiter, std::uint32_t nodes)
+      : connection_(connection),
+        segments_(segments),
+        redirections_(redirections),
+        waiter_(waiter),
+        nodes_(nodes) {}
 
   // As vmmc_export and vmmc_unexport.
   int add(void* address, std::size_t length, std::uint32_t id, const vmmc_export_options& options);
   int remove(std::uint32_t id);
+
+  // As vmmc_importers.
+  int list_importers(std::uint32_t id, vmmc_identity* importers, std::size_t most,
+                     std::size_t* count);
 
   // Takes all buffers back, also if nicsim has gone.
   void remove_all();
@@ -50,12 +59,13 @@ class Exports {
 
   int check(std::uintptr_t address, std::size_t length, std::uint32_t id) const;
   int check_options(const vmmc_export_options& options) const;
-  void release(const Buffer& buffer);
+  void release(std::uint32_t id, const Buffer& buffer);
   int register_buffer(const SharedSegments::Cover& cover, std::size_t length, std::uint32_t id,
                       const vmmc_export_options& options);
 
   ControlConnection& connection_;
   SharedSegments& segments_;
+  Redirections& redirections_;
   Waiter& waiter_;  // is told when words change their segments
   const std::uint32_t nodes_;
   std::mutex mutex_;

@@ -128,13 +128,14 @@ Outcome read_attach_reply(const Wish& wish, Meeting& meeting, int* status) {
                           {"recvmsg", EMFILE});
     return Outcome::kRefused;
   }
-  if (message.bytes != sizeof meeting.reply || message.descriptor_count != 2 ||
+  if (message.bytes != sizeof meeting.reply || message.descriptor_count != 3 ||
       !platform::is_sealed_shared_memory(message.descriptors[0].get(), wire::kChannelBytes)) {
     *status = fail(VMMC_ERR_MALFORMED, "nicsim at %s gave no channel", wish.socket.c_str());
     return Outcome::kRefused;
   }
   meeting.channel = std::move(message.descriptors[0]);
   meeting.doorbell = std::move(message.descriptors[1]);
+  meeting.notification_pipe = std::move(message.descriptors[2]);
   return Outcome::kAttached;
 }
 

@@ -25,8 +25,9 @@ struct Meeting {
   std::uint64_t destination_space = 0;  // bytes that the caller has reserved; 0: none yet
   std::string place;                    // name of the socket
   platform::FileDescriptor socket;
-  platform::FileDescriptor channel;   // memfd of wire::kChannelBytes
-  platform::FileDescriptor doorbell;  // eventfd
+  platform::FileDescriptor channel;            // memfd of wire::kChannelBytes
+  platform::FileDescriptor doorbell;           // eventfd
+  platform::FileDescriptor notification_pipe;  // reading end, non-blocking
   wire::AttachReply reply{};
 };
 

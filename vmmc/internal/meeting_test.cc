@@ -269,7 +269,7 @@ Server::Answer refuse(wire::Status status, std::uint16_t version = wire::kVersio
 
 int meet(const std::string& socket, Meeting& meeting, std::uint32_t node = VMMC_ANY,
          std::uint32_t process = VMMC_ANY) {
-  const vmmc_init_options options{socket.c_str(), node, process, 1};
+  const vmmc_init_options options{socket.c_str(), node, process, 1, VMMC_DELIVER_BY_THREAD, 0};
   return meet_nicsim(options, meeting);
 }
 
@@ -296,7 +296,8 @@ TEST_CASE("the meeting brings the channel, the doorbell and what nicsim says") {
       std::memcpy(&probe, reinterpret_cast<const void*>(request.probe_address), sizeof probe);
       auto channel = vmmc::platform::create_shared_memory("channel", wire::kChannelBytes);
       const FileDescriptor doorbell(::eventfd(0, EFD_CLOEXEC));
-      reply(client, good_reply(), {channel.value().get(), doorbell.get()});
+      const FileDescriptor pipe(::eventfd(0, EFD_CLOEXEC));
+      reply(client, good_reply(), {channel.value().get(), doorbell.get(), pipe.get()});
     });
     CHECK(meet(server.name, meeting, 2, 17) == VMMC_OK);
     CHECK(meeting.place == server.name);
@@ -382,12 +383,12 @@ TEST_CASE("a server that is no nicsim, or gives no channel, is refused") {
   CHECK(refused([](int client, const wire::AttachRequest&) { reply(client, good_reply()); }));
   CHECK(refused([](int client, const wire::AttachRequest&) {
     const FileDescriptor doorbell(::eventfd(0, EFD_CLOEXEC));
-    reply(client, good_reply(), {doorbell.get(), doorbell.get()});
+    reply(client, good_reply(), {doorbell.get(), doorbell.get(), doorbell.get()});
   }));
   CHECK(refused([](int client, const wire::AttachRequest&) {  // too small: SIGBUS later
     auto channel = vmmc::platform::create_shared_memory("channel", wire::kPageSize);
     const FileDescriptor doorbell(::eventfd(0, EFD_CLOEXEC));
-    reply(client, good_reply(), {channel.value().get(), doorbell.get()});
+    reply(client, good_reply(), {channel.value().get(), doorbell.get(), doorbell.get()});
   }));
   CHECK(refused([](int client, const wire::AttachRequest&) {
     auto channel = vmmc::platform::create_shared_memory("channel", wire::kChannelBytes);

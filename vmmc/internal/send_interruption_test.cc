@@ -51,7 +51,7 @@ bool send_between(std::uint64_t instruction) {
 bool fence_between(std::uint64_t instruction) {
   if (instruction != interruption.at) return false;
   interruption.happened = true;
-  interruption.status = interruption.rig->update.fence();
+  interruption.status = interruption.rig->completion.fence();
   return true;
 }
 
@@ -76,7 +76,7 @@ void interrupt_once(SendRig& rig, std::size_t outer, bool nicsim_sleeps, Call ca
   SingleStep::run([&] { status = call(bytes); }, send_between);
   if (rig.queue.doorbells() != rings + (nicsim_sleeps ? 1 : 0)) ++tally.wrong;
   rig.nicsim.serve(16);
-  if (status != VMMC_OK || rig.update.fence() != VMMC_OK) ++tally.wrong;
+  if (status != VMMC_OK || rig.completion.fence() != VMMC_OK) ++tally.wrong;
   if (!arrived(rig, kOuter, bytes)) ++tally.wrong;
   if (!interruption.happened) return;
   ++tally.instructions;
@@ -137,7 +137,7 @@ TEST_CASE("a handler may send after any instruction of a started send in place")
         return rig.update.start(bytes.data(), rig.proxy(kOuter), bytes.size(), &handle);
       });
   CHECK(tally.wrong == 0);
-  CHECK(rig.update.wait(handle) == VMMC_OK);
+  CHECK(rig.completion.wait(handle) == VMMC_OK);
 }
 
 TEST_CASE("a failure that an interrupted fence was about to report is reported once") {
@@ -152,8 +152,8 @@ TEST_CASE("a failure that an interrupted fence was about to report is reported o
     interruption.happened = false;
     interruption.status = VMMC_OK;
     int status = 0;
-    SingleStep::run([&] { status = rig.update.fence(); }, fence_between);
-    REQUIRE(rig.update.fence() == VMMC_OK);
+    SingleStep::run([&] { status = rig.completion.fence(); }, fence_between);
+    REQUIRE(rig.completion.fence() == VMMC_OK);
     REQUIRE((status == VMMC_OK || status == VMMC_ERR_UNEXPORTED));
     REQUIRE((interruption.status == VMMC_OK || interruption.status == VMMC_ERR_UNEXPORTED));
     REQUIRE((status == VMMC_OK) != (interruption.status == VMMC_OK));

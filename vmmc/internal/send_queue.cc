@@ -42,6 +42,9 @@ void SendQueue::reap() {
     const std::uint64_t index = reaped_ % kSlots;
     Kept& kept = kept_[index];
     if (kept.blocks != 0) staging_.give_back(kept.blocks);
+    if (kept.previous != nullptr) {
+      *kept.previous = channel_.previous[index].load(std::memory_order_relaxed);
+    }
     const std::int32_t status = channel_.results[index].load(std::memory_order_relaxed);
     if (status == VMMC_OK) continue;
     failures_.add(reaped_, status);
@@ -94,6 +97,17 @@ int SendQueue::wait_completed(std::uint64_t ticket) {
   return waiter_.wait_until([&] { return completed() >= ticket; },
                             strategy_.load(std::memory_order_relaxed), VMMC_FOREVER,
                             CompletionWakes{});
+}
+
+// The word stands in the channel only until the slot is used again, so whoever reaps takes it along.
+int SendQueue::wait_previous(std::uint64_t ticket) {
+  const int status = wait_completed(ticket + 1);
+  if (!lock_.lock()) return VMMC_ERR_INTERRUPTED_SEND;
+  reap();
+  // nicsim has gone: the caller's variable ends with the call.
+  if (reaped_ <= ticket) kept_[ticket % kSlots].previous = nullptr;
+  lock_.unlock();
+  return status;
 }
 
 SendQueue::Failure SendQueue::take_failure() {

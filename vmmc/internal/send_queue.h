@@ -6,7 +6,7 @@
 //
 //   SendQueue::Slot slot;
 //   int status = queue.begin(slot);            // takes the lock; waits for room without it
-//   slot.descriptor->source = ...;             // a few stores
+//   slot.descriptor->local = ...;             // a few stores
 //   ticket = queue.publish(slot, ...);         // or queue.abandon(): releases the lock
 //
 // Threads and processes
@@ -45,12 +45,16 @@ class SendQueue {
   };
 
   // How a descriptor is published. `blocks`: staging blocks to free when it has completed.
-  // `reports_itself`: the caller learns the result, so a fence must not report it again.
+  // `reports_itself`: the caller learns the result, so a fence must not report it again. `previous`:
+  // where the word that an atomic operation found goes, for wait_previous().
   struct Publication {
-    wire::SourceKind kind;
-    std::uint16_t inline_length = 0;
+    wire::LocalPlace place;
+    wire::Operation operation = wire::Operation::kDeliberateUpdate;
+    std::uint8_t flags = 0;
+    std::uint8_t inline_length = 0;
     std::uint64_t blocks = 0;
     bool reports_itself = false;
+    std::uint64_t* previous = nullptr;  // atomic operations: see wait_previous()
   };
 
   // A failure that no call has reported, with what the descriptor said.
@@ -83,6 +87,9 @@ class SendQueue {
   int test(std::uint64_t ticket) const;
   // VMMC_OK when all tickets below `ticket` have completed; VMMC_ERR_NICSIM_GONE.
   int wait_completed(std::uint64_t ticket);
+  // The same for an atomic operation: then *previous of its publication is set. In any case it is
+  // not used any more afterwards.
+  int wait_previous(std::uint64_t ticket);
 
   // The first failure that nobody was told of since the last call, or status 0. Leaves it for the
   // next call if the calling thread holds the lock (a handler that interrupted a send).
@@ -110,6 +117,7 @@ class SendQueue {
   // Kept of each slot's descriptor, under the lock.
   struct Kept {
     std::uint64_t blocks = 0;
+    std::uint64_t* previous = nullptr;
     bool reports_itself = false;
   };
 
@@ -146,11 +154,12 @@ inline int SendQueue::begin(Slot& slot) {
 }
 
 inline std::uint64_t SendQueue::publish(const Slot& slot, const Publication& publication) {
-  kept_[slot.ticket % kSlots] = {publication.blocks, publication.reports_itself};
+  kept_[slot.ticket % kSlots] = {publication.blocks, publication.previous,
+                                 publication.reports_itself};
   // Release: whoever finds the slot claimed again finds its last failure in the log (test()).
   claimed_.store(slot.ticket + 1, std::memory_order_release);
   slot.descriptor->header.store(
-      wire::make_header(slot.ticket, publication.kind, wire::Operation::kDeliberateUpdate,
+      wire::make_header(slot.ticket, publication.place, publication.operation, publication.flags,
                         publication.inline_length),
       std::memory_order_release);
   // Pairs with nicsim's fence between its store to the flag and its last look at the queue.

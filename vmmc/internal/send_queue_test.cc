@@ -40,7 +40,7 @@ struct Rig {
     slot.descriptor->destination = static_cast<std::uint32_t>(status);
     return queue.publish(
         slot,
-        {.kind = wire::SourceKind::kStaged, .blocks = blocks, .reports_itself = reports_itself});
+        {.place = wire::LocalPlace::kStaged, .blocks = blocks, .reports_itself = reports_itself});
   }
 
   bool full() { return queue.posted() - nicsim.view().completed() == wire::kSendSlots; }
@@ -55,12 +55,12 @@ TEST_CASE("a descriptor is published whole under its ticket") {
   CHECK(slot.ticket == 0);
   CHECK(slot.descriptor == &rig.nicsim.channel().send_queue[0]);
   CHECK_FALSE(rig.nicsim.view().ready());
-  CHECK(rig.queue.publish(slot, {.kind = wire::SourceKind::kInline, .inline_length = 7}) == 0);
+  CHECK(rig.queue.publish(slot, {.place = wire::LocalPlace::kInline, .inline_length = 7}) == 0);
   CHECK(rig.nicsim.view().ready());
   vmmc::nicsim::DescriptorCopy copy;
   REQUIRE(rig.nicsim.view().take(copy));
   CHECK(copy.header ==
-        wire::make_header(0, wire::SourceKind::kInline, wire::Operation::kDeliberateUpdate, 7));
+        wire::make_header(0, wire::LocalPlace::kInline, wire::Operation::kDeliberateUpdate, 0, 7));
   CHECK(rig.queue.posted() == 1);
 }
 
@@ -125,7 +125,7 @@ TEST_CASE("a failure is found while its slot is used again for the first time") 
   CHECK(slot.ticket == failed + wire::kSendSlots);
   CHECK(rig.queue.test(failed) == VMMC_ERR_UNEXPORTED);
   slot.descriptor->destination = 0;
-  rig.queue.publish(slot, {.kind = wire::SourceKind::kStaged});
+  rig.queue.publish(slot, {.place = wire::LocalPlace::kStaged});
   CHECK(rig.queue.test(failed) == VMMC_ERR_UNEXPORTED);
   rig.nicsim.serve(1);  // the slot says OK now
   CHECK(rig.queue.test(failed) == VMMC_ERR_UNEXPORTED);
@@ -321,7 +321,7 @@ void interrupt(int) {
   interruption.begin = queue.begin(slot);
   if (interruption.begin == VMMC_OK) {
     slot.descriptor->destination = 0;
-    queue.publish(slot, {.kind = wire::SourceKind::kStaged});
+    queue.publish(slot, {.place = wire::LocalPlace::kStaged});
   }
   interruption.quiesce = queue.quiesce();
   interruption.failure = queue.take_failure().status;
@@ -349,7 +349,7 @@ TEST_CASE(
   CHECK(interruption.failure == VMMC_OK);  // left for the next call
   CHECK(interruption.posted == 1);
   slot.descriptor->destination = 0;
-  CHECK(rig.queue.publish(slot, {.kind = wire::SourceKind::kStaged}) == 1);
+  CHECK(rig.queue.publish(slot, {.place = wire::LocalPlace::kStaged}) == 1);
 
   rig.nicsim.start(1);
   ::raise(SIGUSR1);
@@ -375,6 +375,6 @@ TEST_CASE("a handler on another thread waits for the holder instead") {
     rig.queue.abandon();
   });
   while (!asking) std::this_thread::yield();
-  rig.queue.publish(slot, {.kind = wire::SourceKind::kStaged});
+  rig.queue.publish(slot, {.place = wire::LocalPlace::kStaged});
   other.join();
 }

@@ -68,9 +68,9 @@ struct Ring {
       std::memcpy(&word, copy.inline_data, sizeof word);
       return wire::header_inline_length(copy.header) == sizeof word && word == ~name.mark();
     }
-    if (copy.source.length != name.staged_bytes()) return false;
-    for (std::uint32_t i = 0; i < copy.source.length; i += sizeof word) {
-      std::memcpy(&word, nicsim.view().staging() + copy.source.address + i, sizeof word);
+    if (copy.local.length != name.staged_bytes()) return false;
+    for (std::uint32_t i = 0; i < copy.local.length; i += sizeof word) {
+      std::memcpy(&word, nicsim.view().staging() + copy.local.address + i, sizeof word);
       if (word != name.mark() + i) return false;
     }
     return true;
@@ -87,7 +87,7 @@ struct Ring {
     fill(*slot.descriptor, name);
     const std::uint64_t word = ~name.mark();
     std::memcpy(slot.descriptor->inline_data, &word, sizeof word);
-    return queue.publish(slot, {.kind = wire::SourceKind::kInline,
+    return queue.publish(slot, {.place = wire::LocalPlace::kInline,
                                 .inline_length = sizeof word,
                                 .reports_itself = name.reports_itself()});
   }
@@ -105,9 +105,14 @@ struct Ring {
       return std::nullopt;
     }
     fill(*slot.descriptor, name);
-    slot.descriptor->source = {
-        .length = name.staged_bytes(), .address = claim.offset, .segment = 0, .reserved = {}};
-    return queue.publish(slot, {.kind = wire::SourceKind::kStaged,
+    slot.descriptor->local = {.length = name.staged_bytes(),
+                              .address = claim.offset,
+                              .segment = 0,
+                              .reserved = 0,
+                              .message_length = 0,
+                              .reserved2 = 0,
+                              .immediate = 0};
+    return queue.publish(slot, {.place = wire::LocalPlace::kStaged,
                                 .blocks = claim.blocks,
                                 .reports_itself = name.reports_itself()});
   }

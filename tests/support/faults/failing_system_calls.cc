@@ -68,6 +68,7 @@ const SystemCalls& counted_system_calls() {
     count<&SystemCalls::mprotect>(counted, "mprotect");
     count<&SystemCalls::mremap>(counted, "mremap");
     count<&SystemCalls::eventfd>(counted, "eventfd");
+    count<&SystemCalls::pipe2>(counted, "pipe2");
     count<&SystemCalls::socket>(counted, "socket");
     count<&SystemCalls::connect>(counted, "connect");
     count<&SystemCalls::sendmsg>(counted, "sendmsg");

@@ -86,6 +86,10 @@ TEST_CASE("every call of the table can fail, under its own name, without being c
     return c.mremap(nullptr, 1, 1, 0, nullptr) == MAP_FAILED;
   }));
   CHECK(fails_as("eventfd", [](const SystemCalls& c) { return c.eventfd(0, 0) == -1; }));
+  CHECK(fails_as("pipe2", [](const SystemCalls& c) {
+    int ends[2] = {-1, -1};
+    return c.pipe2(ends, 0) == -1;
+  }));
   CHECK(fails_as("socket",
                  [](const SystemCalls& c) { return c.socket(AF_UNIX, SOCK_STREAM, 0) == -1; }));
   CHECK(fails_as("connect", [](const SystemCalls& c) { return c.connect(-1, nullptr, 0) == -1; }));

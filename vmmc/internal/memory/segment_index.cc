@@ -45,19 +45,27 @@ void SegmentIndex::clear() { publish({}); }
 
 std::optional<SegmentPosition> SegmentIndex::find(std::uintptr_t address,
                                                   std::size_t length) const {
+  const auto part = find_prefix(address, length);
+  if (!part || part->length < length) return std::nullopt;
+  return part->start;
+}
+
+std::optional<SegmentPart> SegmentIndex::find_prefix(std::uintptr_t address,
+                                                     std::size_t length) const {
   for (int look = 0; look < kLooks; ++look) {
     const Table& table = *current_.load(std::memory_order_acquire);
     const std::uint32_t before = table.sequence.load(std::memory_order_acquire);
     if (before % 2 == 1) continue;
-    const auto position = search(table, address, length);
-    if (table.sequence.load(std::memory_order_relaxed) == before) return position;
+    auto part = search(table, address);
+    if (table.sequence.load(std::memory_order_relaxed) != before) continue;
+    if (part) part->length = std::min(part->length, length);
+    return part;
   }
   return std::nullopt;
 }
 
 // Every load is an acquire so that the second look at the sequence counter cannot come before it.
-std::optional<SegmentPosition> SegmentIndex::search(const Table& table, std::uintptr_t address,
-                                                    std::size_t length) {
+std::optional<SegmentPart> SegmentIndex::search(const Table& table, std::uintptr_t address) {
   std::size_t low = 0;
   std::size_t high = std::min(table.count.load(std::memory_order_acquire), table.slots.size());
   while (low < high) {
@@ -70,9 +78,8 @@ std::optional<SegmentPosition> SegmentIndex::search(const Table& table, std::uin
     } else if (address >= end) {
       low = middle + 1;
     } else {
-      if (length > end - address) return std::nullopt;
       const std::uint64_t offset = slot.offset.load(std::memory_order_acquire) + (address - begin);
-      return SegmentPosition{slot.segment.load(std::memory_order_acquire), offset};
+      return SegmentPart{{slot.segment.load(std::memory_order_acquire), offset}, end - address};
     }
   }
   return std::nullopt;

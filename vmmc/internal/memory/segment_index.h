@@ -4,11 +4,11 @@
 // Which segment holds these bytes? The question of every send, answered without a lock.
 //
 // Threads and processes
-//   find(): any thread and signal handlers, also one that interrupts publish(). Wait-free: a
-//   bounded number of looks, no memory allocated. publish(): one thread at a time.
+//   find(), find_prefix(): any thread and signal handlers, also one that interrupts publish().
+//   Wait-free: a bounded number of looks, no memory allocated. publish(): one thread at a time.
 //
 // Invariants
-//   find() may miss: while the table changes it gives up after a few looks and answers "none",
+//   A search may miss: while the table changes it gives up after a few looks and answers "none",
 //   which costs a copy and no more. It never makes an answer up out of two states of the table. The
 //   entries live in tables of atomic words with a sequence counter that is odd while they change. A
 //   table that has become too small is replaced by one twice as large and kept: a reader may still
@@ -34,6 +34,12 @@ struct SegmentPosition {
   std::uint64_t offset;  // bytes from the start of the segment
 };
 
+// The first bytes of some memory, as far as they lie in one segment.
+struct SegmentPart {
+  SegmentPosition start;
+  std::size_t length;
+};
+
 class SegmentIndex {
  public:
   struct Entry {
@@ -53,6 +59,9 @@ class SegmentIndex {
   // The position of [address, address + length) if all of it lies in one entry.
   std::optional<SegmentPosition> find(std::uintptr_t address, std::size_t length) const;
 
+  // As much of [address, address + length) as lies in the entry that holds `address`, if one does.
+  std::optional<SegmentPart> find_prefix(std::uintptr_t address, std::size_t length) const;
+
  private:
   struct Slot {
     std::atomic<std::uintptr_t> begin{0};
@@ -67,8 +76,8 @@ class SegmentIndex {
     std::vector<Slot> slots;
   };
 
-  static std::optional<SegmentPosition> search(const Table& table, std::uintptr_t address,
-                                               std::size_t length);
+  // All of the entry from `address` on.
+  static std::optional<SegmentPart> search(const Table& table, std::uintptr_t address);
 
   std::vector<std::unique_ptr<Table>> tables_;  // the last one is in use
   std::atomic<Table*> current_;

@@ -48,6 +48,20 @@ TEST_CASE("bytes are found if all of them lie in one entry") {
   CHECK_FALSE(find(20 * kPage, SIZE_MAX).has_value());
 }
 
+TEST_CASE("a prefix is what of the bytes lies in the first entry") {
+  SegmentIndex index;
+  index.publish(std::vector{entry(10, 2, 1, 0), entry(12, 1, 2, 5 * kPage)});
+  const auto part = index.find_prefix(11 * kPage + 8, 9 * kPage);
+  REQUIRE(part.has_value());
+  CHECK(part->start.segment == 1);
+  CHECK(part->start.offset == kPage + 8);
+  CHECK(part->length == kPage - 8);
+  CHECK(index.find_prefix(12 * kPage, 100)->length == 100);
+  CHECK(index.find_prefix(12 * kPage, SIZE_MAX)->length == kPage);
+  CHECK_FALSE(index.find_prefix(13 * kPage, 1).has_value());
+  CHECK_FALSE(index.find_prefix(10 * kPage - 1, 2).has_value());
+}
+
 TEST_CASE("publish replaces, clear empties, and both work again after the table has grown") {
   SegmentIndex index;
   std::vector<SegmentIndex::Entry> many;

@@ -3,6 +3,8 @@
 
 #include "vmmc/internal/memory/shared_segments.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cinttypes>
@@ -57,6 +59,26 @@ SegmentVerdict check_span(std::uintptr_t address, std::size_t length) {
   if (address > kHighest || length > kHighest - address)
     return {VMMC_ERR_BAD_MEMORY, "no program can have memory there"};
   return {};
+}
+
+SegmentVerdict check_adoptable(std::span<const PageRange> pages) {
+  const auto answer = check_memory(pages);
+  if (!answer.ok()) return failure("cannot see what the memory is", answer.error());
+  if (answer.value().refusal != MemoryRefusal::kNone)
+    return {VMMC_ERR_BAD_MEMORY, describe(answer.value())};
+  return {};
+}
+
+// msync fails if a page is not mapped, and does nothing else for memory without a file.
+bool is_mapped(PageRange range) { return ::msync(range.data(), range.bytes(), MS_ASYNC) == 0; }
+
+// In a forked child. Pages that the program has unmapped, against the rules, cannot be copied.
+void make_mapped_pages_private(PageRange range) {
+  if (is_mapped(range)) return make_pages_private_in_child(range);
+  for (std::uintptr_t next = range.begin; next < range.end; next += wire::kPageSize) {
+    const PageRange page{next, next + wire::kPageSize};
+    if (is_mapped(page)) make_pages_private_in_child(page);
+  }
 }
 
 }  // namespace
@@ -152,13 +174,40 @@ SharedSegments::Cover SharedSegments::cover(const void* address, std::size_t len
   return result;
 }
 
+SegmentVerdict SharedSegments::cover_pages(std::span<const PageRange> ranges) {
+  const std::lock_guard lock(mutex_);
+  SegmentRuns& runs = state().runs;
+  std::vector<PageRange> gaps;
+  for (const PageRange& range : ranges) {
+    const std::vector<PageRange> parts = runs.gaps(range);
+    gaps.insert(gaps.end(), parts.begin(), parts.end());
+  }
+  if (!gaps.empty()) {
+    SegmentVerdict verdict = adopt_gaps(gaps);
+    publish();
+    if (!verdict.ok()) return verdict;
+  }
+  for (const PageRange& range : ranges) runs.add_user(range);
+  return {};
+}
+
+std::vector<PageRange> SharedSegments::unshared(PageRange pages) {
+  const std::lock_guard lock(mutex_);
+  return state().runs.gaps(pages);
+}
+
+SegmentVerdict SharedSegments::check(const void* address, std::size_t length) {
+  const auto start = reinterpret_cast<std::uintptr_t>(address);
+  if (auto verdict = check_span(start, length); !verdict.ok()) return verdict;
+  const std::vector<PageRange> gaps = unshared(pages_around(start, length));
+  return gaps.empty() ? SegmentVerdict{} : check_adoptable(gaps);
+}
+
 SegmentVerdict SharedSegments::adopt_gaps(const std::vector<PageRange>& gaps) {
-  const auto answer = check_memory(gaps);
-  if (!answer.ok()) return failure("cannot see what the memory is", answer.error());
-  if (answer.value().refusal != MemoryRefusal::kNone)
-    return {VMMC_ERR_BAD_MEMORY, describe(answer.value())};
+  SegmentVerdict verdict = check_adoptable(gaps);
+  if (!verdict.ok()) return verdict;
   std::vector<FreshSegment> fresh;
-  SegmentVerdict verdict = fill_fresh(gaps, fresh);
+  verdict = fill_fresh(gaps, fresh);
   if (!verdict.ok()) {
     undo(fresh);
     return verdict;
@@ -202,8 +251,12 @@ void SharedSegments::undo(const std::vector<FreshSegment>& fresh) {
 
 void SharedSegments::release(const void* address, std::size_t length) {
   const PageRange range = pages_around(reinterpret_cast<std::uintptr_t>(address), length);
+  release_pages({&range, 1});
+}
+
+void SharedSegments::release_pages(std::span<const PageRange> ranges) {
   const std::lock_guard lock(mutex_);
-  state().runs.remove_user(range);
+  for (const PageRange& range : ranges) state().runs.remove_user(range);
   give_back_unused();
 }
 
@@ -220,7 +273,7 @@ void SharedSegments::give_back_unused() {
   publish();
   registrar_.settle_transfers();
   for (const SegmentRun& run : unused) {
-    if (give_back_pages(run.range)) {
+    if (give_back_pages(run.range) && is_mapped(run.range)) {
       now.runs.insert(run);  // for a later try
       continue;
     }
@@ -260,7 +313,7 @@ void SharedSegments::after_fork_in_parent() {
 
 void SharedSegments::make_private_after_fork() {
   if (state_ != nullptr) {
-    for (const auto& [begin, run] : state_->runs.all()) make_pages_private_in_child(run.range);
+    for (const auto& [begin, run] : state_->runs.all()) make_mapped_pages_private(run.range);
     index_.clear();
     inherited_ = state_.release();
   }

@@ -2,24 +2,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The memory that this process shares with nicsim: what vmmc_alloc gave out, and the pages adopted
-// for exports.
+// for exports and for the registration cache.
 //
 // A segment is a memfd registered with nicsim. Allocated segments are mapped where the kernel
 // likes; adopted ones replace the pages of the program in place (page_adoption). A page belongs to
 // at most one segment; buffers may share pages.
 //
 // Threads and processes
-//   find(): any thread and signal handlers, no lock. All others but the two for fork: any thread,
-//   one at a time (a mutex inside). The registrar is called with that mutex held and must not call
-//   back. Fork: pthread_atfork handlers must call before_fork(), after_fork_in_parent() and
-//   make_private_after_fork(). A lock of the caller that it holds while it calls this class must be
-//   taken before before_fork().
+//   find(), find_prefix(): any thread and signal handlers, no lock. All others but those for fork:
+//   any thread, one at a time (a mutex inside). The registrar is called with that mutex held and
+//   must not call back. Fork: pthread_atfork handlers must call before_fork(),
+//   after_fork_in_parent() and make_private_after_fork(). A lock of the caller that it holds while
+//   it calls this class must be taken before before_fork().
 //
 // Invariants
-//   A page is shared exactly while an export covers it, or it is allocated. Exception: pages that
-//   could not be given back for want of memory stay shared, are found and covered again, and are
-//   tried again by the next release. After an error every page is as it was before the call. No
-//   memfd stays open here: nicsim has its own descriptor, and the mappings need none.
+//   A page is shared exactly while it is covered, or allocated. Exception: pages that could not be
+//   given back for want of memory stay shared, are found and covered again, and are tried again by
+//   the next release. Covered pages that the program has unmapped, against the rules, are forgotten
+//   at their release. After an error every page is as it was before the call. No memfd stays open
+//   here: nicsim has its own descriptor, and the mappings need none.
 //
 // What a crash at any instruction leaves behind: nothing, all memory is anonymous.
 #pragma once
@@ -30,6 +31,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -77,7 +79,7 @@ class SharedSegments {
   Allocation allocate(std::size_t bytes);
 
   // Waits for the transfers from this memory. Errors: NOT_ALLOCATED (not what allocate() returned),
-  // IN_USE (an export covers a part).
+  // IN_USE (a part of it is covered).
   SegmentVerdict free(void* memory);
 
   // Makes `length` bytes from `address` part of segments, for one export; release() with the same
@@ -90,15 +92,30 @@ class SharedSegments {
   };
   Cover cover(const void* address, std::size_t length);
 
-  // Ends what cover() began. Adopted pages that no export covers any more become private again,
+  // Ends what cover() began. Adopted pages that nobody covers any more become private again,
   // content kept; transfers from there are waited for. REQUIRES: nicsim does not write there any
   // more for the export that ends.
   void release(const void* address, std::size_t length);
+
+  // The same for many disjoint ranges at once, each in segments of its own: all of them or none are
+  // covered, and transfers are waited for once. Errors: as cover().
+  SegmentVerdict cover_pages(std::span<const PageRange> ranges);
+  void release_pages(std::span<const PageRange> ranges);
+
+  // The parts of `pages` that are in no segment.
+  std::vector<PageRange> unshared(PageRange pages);
+
+  // Whether cover() would find memory that can be shared: OK, or its error. Changes nothing.
+  SegmentVerdict check(const void* address, std::size_t length);
 
   // Where nicsim finds these bytes, if they lie within one segment. May miss while another thread
   // changes the segments.
   std::optional<SegmentPosition> find(const void* source, std::size_t length) const {
     return index_.find(reinterpret_cast<std::uintptr_t>(source), length);
+  }
+  // The same for as many of the bytes, from the first on, as lie within one segment.
+  std::optional<SegmentPart> find_prefix(const void* source, std::size_t length) const {
+    return index_.find_prefix(reinterpret_cast<std::uintptr_t>(source), length);
   }
 
   // Ends everything: adopted pages become private (content kept), allocated memory is unmapped.

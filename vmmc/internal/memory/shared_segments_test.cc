@@ -267,6 +267,34 @@ TEST_CASE_FIXTURE(Fixture, "the end of everything gives back and frees all") {
   CHECK(found(0, 1));
 }
 
+TEST_CASE_FIXTURE(Fixture, "many ranges are covered together or not at all, and waited for once") {
+  const std::vector ranges{pages.range(0, 2), pages.range(2, 1), pages.range(5, 2)};
+  CHECK(shared.unshared(pages.range()) == std::vector{pages.range()});
+  nicsim.refuse_after = 2;
+  CHECK(shared.cover_pages(ranges).status == VMMC_ERR_NICSIM_GONE);
+  CHECK(nicsim.segments.empty());
+  CHECK_FALSE(is_shared(pages.data()));
+  nicsim.refuse_after = -1;
+  cover(5 * kPage, 8);
+  REQUIRE(shared.cover_pages(ranges).ok());
+  CHECK(shared.unshared(pages.range()) == std::vector{pages.range(3, 2), pages.range(7, 1)});
+  CHECK(found(0, 2 * kPage));
+  CHECK_FALSE(found(0, 2 * kPage + 1));  // each has a segment of its own
+  shared.release_pages(ranges);
+  CHECK(nicsim.settled == 1);
+  CHECK(shared.unshared(pages.range()) == std::vector{pages.range(0, 5), pages.range(6, 2)});
+  CHECK(pages.holds_pattern());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a check says what covering would, and changes nothing") {
+  CHECK(shared.check(pages.data(), 0).status == VMMC_ERR_ZERO_LENGTH);
+  CHECK(shared.check(pages.data(), pages.bytes() + 1).status == VMMC_ERR_BAD_MEMORY);
+  CHECK(shared.check(pages.data() + 1, pages.bytes() - 1).ok());
+  cover(0, kPage);
+  CHECK(shared.check(pages.data(), pages.bytes()).ok());
+  CHECK_FALSE(is_shared(pages.page(1)));
+}
+
 // ---- fork
 
 template <typename Child>

@@ -45,7 +45,7 @@ class SendRig {
   static constexpr std::uint32_t kGeneration = 9;
 
   explicit SendRig(bool can_read_memory = true)
-      : update(nicsim.channel(), waiter, space, segments, queue, can_read_memory) {
+      : update(nicsim.channel(), admission, segments, registrations, queue, completion, can_read_memory) {
     (void)space.reserve(1024 * wire::kPageSize, 1024 * wire::kPageSize);
     space.publish(import);
     nicsim.view().set_import_state(kSlot, kGeneration, wire::ImportPhase::kGranted);
@@ -58,7 +58,7 @@ class SendRig {
   // What nicsim says of every further send.
   std::atomic<wire::Status> verdict{wire::Status::kOk};
   std::vector<std::byte> remote = std::vector<std::byte>(kLength);
-  std::vector<wire::SourceKind> kinds;  // of the descriptors so far
+  std::vector<wire::LocalPlace> kinds;  // of the descriptors so far
   std::uint64_t malformed = 0;          // descriptors that no correct client would publish
 
   LocalRegistrar registrar;
@@ -75,17 +75,20 @@ class SendRig {
                 .length = kLength};
   DestinationSpace space;
   SharedSegments segments{registrar};
+  RegistrationCache registrations{segments};
   SendQueue queue{nicsim.channel(), waiter, nicsim.doorbell(), strategy};
+  Admission admission{nicsim.channel(), waiter, space};
+  Completion completion{waiter, space, queue};
   DeliberateUpdate update;
 
  private:
   wire::Status carry(const nicsim::DescriptorCopy& copy) {
-    const auto kind = static_cast<wire::SourceKind>(wire::header_source_kind(copy.header));
+    const auto kind = static_cast<wire::LocalPlace>(wire::header_place(copy.header));
     kinds.push_back(kind);
-    const bool in_line = kind == wire::SourceKind::kInline;
+    const bool in_line = kind == wire::LocalPlace::kInline;
     const std::uint64_t length =
-        in_line ? wire::header_inline_length(copy.header) : copy.source.length;
-    const std::byte* source = in_line ? copy.inline_data : find_source(kind, copy.source);
+        in_line ? wire::header_inline_length(copy.header) : copy.local.length;
+    const std::byte* source = in_line ? copy.inline_data : find_source(kind, copy.local);
     if (source == nullptr || copy.import_slot != kSlot || copy.import_generation != kGeneration ||
         copy.destination < kFirst || copy.destination - kFirst + length > kLength) {
       ++malformed;
@@ -97,17 +100,17 @@ class SendRig {
     return verdict;
   }
 
-  const std::byte* find_source(wire::SourceKind kind, const wire::Source& source) {
+  const std::byte* find_source(wire::LocalPlace kind, const wire::LocalBytes& source) {
     switch (kind) {
-      case wire::SourceKind::kStaged:
+      case wire::LocalPlace::kStaged:
         return nicsim.view().staging() + source.address;
-      case wire::SourceKind::kSegment: {
+      case wire::LocalPlace::kSegment: {
         const std::byte* segment = registrar.find(source.segment);
         return segment == nullptr ? nullptr : segment + source.address;
       }
-      case wire::SourceKind::kMemory:
+      case wire::LocalPlace::kMemory:
         return reinterpret_cast<const std::byte*>(source.address);
-      case wire::SourceKind::kInline:
+      case wire::LocalPlace::kInline:
         break;
     }
     return nullptr;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "nicsim/deliberate_update_engine.h"
+#include "nicsim/transfer_engine.h"
 
 #include <doctest/doctest.h>
 #include <sys/mman.h>
@@ -15,13 +15,13 @@
 using namespace vmmc;
 using nicsim::testing::FakeClient;
 using nicsim::testing::MachineFixture;
-using wire::SourceKind;
+using wire::LocalPlace;
 using wire::Status;
 
 namespace {
 
 struct EngineFixture : MachineFixture {
-  nicsim::DeliberateUpdateEngine engine{machine.backplane()};
+  nicsim::TransferEngine engine{machine.backplane()};
   FakeClient receiver{machine, 0, 1024};
   FakeClient sender{machine, 1, 1024};
 
@@ -30,7 +30,7 @@ struct EngineFixture : MachineFixture {
     return *machine.import(*sender.process, sender.import_request(receiver, id));
   }
   void serve() {
-    while (engine.serve(*sender.process)) {
+    while (engine.serve(*sender.process) != nicsim::TransferEngine::Served::kNothing) {
     }
   }
   Status send(const wire::ImportReply& import, std::uint64_t offset, std::string_view text) {
@@ -97,16 +97,16 @@ TEST_CASE_FIXTURE(EngineFixture, "every kind of source, of random sizes and plac
   std::vector<std::byte> ordinary(kLength);
   for (int round = 0; round < 200; ++round) {
     for (std::size_t i = 0; i < 64; ++i) ordinary[random() % kLength] = std::byte(random());
-    const SourceKind kind = static_cast<SourceKind>(2 + random() % 3);
-    const std::uint64_t limit = kind == SourceKind::kStaged ? wire::kStagingBytes : kLength;
+    const LocalPlace kind = static_cast<LocalPlace>(2 + random() % 3);
+    const std::uint64_t limit = kind == LocalPlace::kStaged ? wire::kStagingBytes : kLength;
     const std::uint64_t length = 1 + random() % (limit - 1) / (1 + random() % 1000);
     const std::uint64_t from = random() % (limit - length + 1);
     const std::uint64_t to = random() % (kLength - length + 1);
-    wire::Source source{length, from, 0, {}};
+    wire::LocalBytes source{length, from, 0, 0, 0, 0, 0};
     const std::byte* bytes = ordinary.data() + from;
-    if (kind == SourceKind::kStaged) {
+    if (kind == LocalPlace::kStaged) {
       std::copy_n(bytes, length, sender.channel().staging + from);
-    } else if (kind == SourceKind::kSegment) {
+    } else if (kind == LocalPlace::kSegment) {
       source.segment = sender.segment;
       std::copy_n(bytes, length, sender.memory() + from);
     } else {
@@ -122,23 +122,25 @@ TEST_CASE_FIXTURE(EngineFixture, "every kind of source, of random sizes and plac
 
 TEST_CASE_FIXTURE(EngineFixture, "sources that cannot be read") {
   const auto import = connect(0, 1 << 20);
-  const auto outcome = [&](SourceKind kind, wire::Source source) {
+  const auto outcome = [&](LocalPlace kind, wire::LocalBytes source) {
     const auto ticket = sender.post(import, 0, kind, source);
     serve();
     return sender.result(ticket);
   };
-  CHECK(outcome(SourceKind::kStaged, {100, wire::kStagingBytes - 99, 0, {}}) == Status::kBadSource);
-  CHECK(outcome(SourceKind::kStaged, {100, ~0ull - 10, 0, {}}) == Status::kBadSource);
-  CHECK(outcome(SourceKind::kSegment, {100, 0, sender.segment + 1, {}}) == Status::kBadSource);
-  CHECK(outcome(SourceKind::kSegment, {100, 1024 * 4096 - 99, sender.segment, {}}) ==
+  CHECK(outcome(LocalPlace::kStaged, {100, wire::kStagingBytes - 99, 0, 0, 0, 0, 0}) ==
         Status::kBadSource);
-  CHECK(outcome(SourceKind::kMemory, {100, 16, 0, {}}) == Status::kBadSource);
-  CHECK(outcome(SourceKind::kMemory, {100, ~0ull - 10, 0, {}}) == Status::kBadSource);
-  CHECK(outcome(SourceKind::kMemory, {0, 4096, 0, {}}) == Status::kMalformed);
-  CHECK(outcome(static_cast<SourceKind>(9), {1, 0, 0, {}}) == Status::kMalformed);
+  CHECK(outcome(LocalPlace::kStaged, {100, ~0ull - 10, 0, 0, 0, 0, 0}) == Status::kBadSource);
+  CHECK(outcome(LocalPlace::kSegment, {100, 0, sender.segment + 1, 0, 0, 0, 0}) ==
+        Status::kBadSource);
+  CHECK(outcome(LocalPlace::kSegment, {100, 1024 * 4096 - 99, sender.segment, 0, 0, 0, 0}) ==
+        Status::kBadSource);
+  CHECK(outcome(LocalPlace::kMemory, {100, 16, 0, 0, 0, 0, 0}) == Status::kBadSource);
+  CHECK(outcome(LocalPlace::kMemory, {100, ~0ull - 10, 0, 0, 0, 0, 0}) == Status::kBadSource);
+  CHECK(outcome(LocalPlace::kMemory, {0, 4096, 0, 0, 0, 0, 0}) == Status::kMalformed);
+  CHECK(outcome(static_cast<LocalPlace>(9), {1, 0, 0, 0, 0, 0, 0}) == Status::kMalformed);
   sender.process->can_read_memory = false;
-  CHECK(outcome(SourceKind::kMemory, {8, reinterpret_cast<std::uint64_t>(&import), 0, {}}) ==
-        Status::kBadSource);
+  CHECK(outcome(LocalPlace::kMemory, {8, reinterpret_cast<std::uint64_t>(&import), 0, 0, 0, 0,
+                                      0}) == Status::kBadSource);
 }
 
 TEST_CASE_FIXTURE(EngineFixture, "random descriptors never reach a byte outside the buffer") {
@@ -154,13 +156,16 @@ TEST_CASE_FIXTURE(EngineFixture, "random descriptors never reach a byte outside 
     if (random() % 8 == 0) forged.import_generation = static_cast<std::uint32_t>(random());
     const std::uint64_t offset = random() % 4 == 0 ? random() : random() % 40000 - 10000;
     wire::SendDescriptor& slot = sender.next_slot(forged, offset);
-    slot.source = {random() % 4 == 0 ? random() : random() % 9000,
-                   random() % 300000,
-                   static_cast<std::uint32_t>(random() % 3),
-                   {}};
+    slot.local = {random() % 4 == 0 ? random() : random() % 9000,
+                  random() % 300000,
+                  static_cast<std::uint32_t>(random() % 3),
+                  0,
+                  0,
+                  0,
+                  0};
     // Memory sources at random addresses of this process are legal; leave them out, they would
     // prove nothing.
-    const auto kind = static_cast<SourceKind>(random() % 4);
+    const auto kind = static_cast<LocalPlace>(random() % 4);
     const auto ticket = sender.publish(slot, kind, static_cast<std::uint16_t>(random() % 50));
     serve();
     REQUIRE(sender.completed(ticket));
@@ -197,7 +202,7 @@ TEST_CASE_FIXTURE(EngineFixture,
                   "an exporter or importer that ends in the middle of a long transfer") {
   const auto import = connect(0, 4 << 20);
   const auto ticket =
-      sender.post(import, 0, SourceKind::kSegment, {4 << 20, 0, sender.segment, {}});
+      sender.post(import, 0, LocalPlace::kSegment, {4 << 20, 0, sender.segment, 0, 0, 0, 0});
   CHECK(engine.serve(*sender.process));
   CHECK_FALSE(sender.completed(ticket));
   SUBCASE("exporter") {
@@ -220,7 +225,7 @@ TEST_CASE_FIXTURE(EngineFixture, "a source may overlap its destination") {
   for (int i = 0; i < 65536; ++i) sender.memory()[i] = std::byte(i * 7 / 3);
   std::vector<std::byte> before(sender.memory(), sender.memory() + 40000);
   const auto ticket =
-      sender.post(import, 1000, SourceKind::kSegment, {40000, 0, sender.segment, {}});
+      sender.post(import, 1000, LocalPlace::kSegment, {40000, 0, sender.segment, 0, 0, 0, 0});
   serve();
   CHECK(sender.result(ticket) == Status::kOk);
   CHECK(std::equal(before.begin(), before.end(), sender.memory() + 1000));
@@ -230,9 +235,14 @@ TEST_CASE_FIXTURE(EngineFixture,
                   "a long transfer does not go on in an import that came meanwhile") {
   const auto writable = connect(0, 512 * 4096, 1);
   REQUIRE(receiver.export_bytes(2, 512 * 4096, 512 * 4096) == Status::kOk);
-  const auto ticket =
-      sender.post(writable, 0, SourceKind::kSegment,
-                  {.length = 512 * 4096, .address = 0, .segment = sender.segment, .reserved = {}});
+  const auto ticket = sender.post(writable, 0, LocalPlace::kSegment,
+                                  {.length = 512 * 4096,
+                                   .address = 0,
+                                   .segment = sender.segment,
+                                   .reserved = 0,
+                                   .message_length = 0,
+                                   .reserved2 = 0,
+                                   .immediate = 0});
   std::fill_n(sender.memory(), 512 * 4096, std::byte{7});
   CHECK(engine.serve(*sender.process));  // a first piece
   wire::UnimportRequest unimport{};

@@ -1,0 +1,59 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "nicsim/notification_port.h"
+
+#include <unistd.h>
+
+namespace vmmc::nicsim {
+
+bool NotificationPort::post(const wire::Notification& notification) {
+  if (!kept_.empty()) return ask_for_room() && (refill(), kept_.empty()) && put(notification);
+  return put(notification) || (ask_for_room() && put(notification));
+}
+
+void NotificationPort::refill() {
+  while (!kept_.empty()) {
+    if (!put(kept_.front()) && !(ask_for_room() && put(kept_.front()))) return;
+    kept_.pop_front();
+  }
+}
+
+// A client that says it has consumed more than there was has no room either.
+bool NotificationPort::has_room() const {
+  const std::uint64_t consumed =
+      channel_.shared().notification_demand.consumed.load(std::memory_order_acquire);
+  return produced_ - consumed < wire::kNotificationSlots;
+}
+
+// True if there is room after all.
+bool NotificationPort::ask_for_room() {
+  std::atomic<std::uint32_t>& waits = channel_.shared().notification_demand.nic_waits;
+  waits.store(1, std::memory_order_relaxed);
+  // Pairs with the fence of a client that makes room and then looks at the flag.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!has_room()) return false;
+  waits.store(0, std::memory_order_relaxed);
+  return true;
+}
+
+bool NotificationPort::put(const wire::Notification& notification) {
+  if (!has_room()) return false;
+  wire::Channel& channel = channel_.shared();
+  channel.notifications[produced_ % wire::kNotificationSlots] = notification;
+  channel.notification_status.produced.store(++produced_, std::memory_order_release);
+  ChannelView::count(channel.counters.notifications_received);
+  wake();
+  return true;
+}
+
+void NotificationPort::wake() {
+  std::atomic<std::uint32_t>& waits = channel_.shared().notification_demand.client_waits;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (waits.load(std::memory_order_relaxed) == 0) return;
+  if (waits.exchange(0, std::memory_order_seq_cst) == 0 || !pipe_.valid()) return;
+  // A full pipe is readable, which is all that it has to be.
+  (void)!::write(pipe_.get(), "", 1);
+}
+
+}  // namespace vmmc::nicsim

@@ -1,0 +1,53 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// nicsim's side of the notification queue of one process: puts notifications in, wakes the client,
+// and learns when there is room again.
+//
+// Threads and processes
+//   Used by nicsim's one thread. The client changes its half of the queue at any time: `consumed`
+//   is believed only to say whether there is room, and a client that lies about it loses
+//   notifications of its own.
+//
+// Invariants
+//   Notifications reach the queue in the order in which they were given to post() and keep().
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "nicsim/channel_view.h"
+#include "platform/file_descriptor.h"
+
+namespace vmmc::nicsim {
+
+class NotificationPort {
+ public:
+  explicit NotificationPort(ChannelView& channel) : channel_(channel) {}
+
+  // The writing end, non-blocking, of the pipe that the client sleeps on.
+  void set_pipe(platform::FileDescriptor pipe) { pipe_ = std::move(pipe); }
+
+  // False if there is no room: then the client has been asked to ring its doorbell when there is.
+  bool post(const wire::Notification& notification);
+
+  // Keeps one that finds no room until there is: for the time in which a client waits for nicsim and
+  // so cannot make room. Bounded by what its senders have asked for already.
+  void keep(const wire::Notification& notification) { kept_.push_back(notification); }
+
+  // The client may have made room: brings in what was kept.
+  void refill();
+
+ private:
+  bool put(const wire::Notification& notification);
+  bool has_room() const;
+  bool ask_for_room();
+  void wake();
+
+  ChannelView& channel_;
+  platform::FileDescriptor pipe_;
+  std::uint64_t produced_ = 0;  // ours alone, never read back from shared memory
+  std::deque<wire::Notification> kept_;
+};
+
+}  // namespace vmmc::nicsim

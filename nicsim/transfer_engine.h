@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The transfer engine: takes descriptors from the send queues (deliberate and automatic updates,
+// fetches, atomic operations), checks them against the outgoing page table, has them packetized,
+// lets the incoming DMA engine check every packet, moves the bytes, and notifies.
+//
+// Nothing that a descriptor says is used before it has been copied and checked. A long transfer is
+// carried out in pieces, so that no process keeps the engine from the others.
+//
+// Threads: used by nicsim's one thread.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "nicsim/backplane.h"
+#include "nicsim/process.h"
+#include "nicsim/run.h"
+#include "nicsim/wire/status.h"
+
+namespace vmmc::nicsim {
+
+class TransferEngine {
+ public:
+  explicit TransferEngine(const Backplane& backplane) : backplane_(backplane) {}
+
+  enum class Served {
+    kNothing,  // the queue is empty
+    kWorked,
+    kStalled,  // the next transfer is done but for a notification that finds no room: the queue must
+               // wait for the process `stalled_on`
+  };
+
+  // Carries out what the process's queue holds, up to a fair share.
+  Served serve(Process& process);
+
+ private:
+  // The remote memory of a piece of a transfer.
+  struct Landing {
+    std::array<Run, kMaxRuns> runs;
+    std::size_t count = 0;
+    std::uint64_t bytes = 0;  // of all runs; may be less than was asked for if they are many
+    std::uint64_t packets = 0;
+    ExportedBuffer* buffer = nullptr;
+    std::uint64_t offset = 0;  // in the buffer, of the first byte
+  };
+  // Bytes that have come to a process's memory.
+  struct Arrival {
+    Process* receiver;
+    Run run;
+    bool ends_transfer;
+  };
+  static bool is_watched(const Arrival& arrival);
+
+  wire::Status step(Process& process);
+  wire::Status begin(Process& process);
+  wire::Status check_remote(const Process& process, const Transfer& transfer) const;
+  bool find_landing(const Process& process, std::uint64_t piece, Landing& landing) const;
+  static void land(const Transfer& transfer, std::byte* own, std::uint64_t length,
+                   Landing& landing);
+  wire::Status advance(Process& process);
+  wire::Status carry_out_atomic(Process& process, const Landing& landing);
+  void count_arrival(Process& sender, const Landing& landing);
+  wire::Status refusal(const Process& process, const Transfer& transfer) const;
+  bool notify(Process& sender);
+  void finish(Process& process, wire::Status status);
+  void announce_fragment(const Process& process);
+  void wake_sleepers(Process& sender, bool finished);
+
+  const Backplane& backplane_;
+  std::vector<Arrival> arrivals_;  // of the current share: who is waiting is woken at its end
+};
+
+}  // namespace vmmc::nicsim

@@ -1,0 +1,113 @@
+/* SPDX-FileCopyrightText: The VMMC authors
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * VMMC: automatic update. Programs include vmmc/vmmc.h.
+ *
+ *   Pages of the program are bound to pages of an imported buffer; from then on stores to the local
+ *   pages are performed on the remote ones too, with no send call.
+ *
+ *     vmmc_bind(local, proxy, 4096, NULL, &binding);
+ *     local->x = 3;             // appears in the remote page
+ *     vmmc_unbind(binding);
+ *
+ * Direction   Local stores go out. What arrives at a local page from elsewhere (transfers into it,
+ *             if it is exported too) is not sent on, and a local load never goes remote. A page bound
+ *             both ways needs two bindings.
+ *
+ * Content     Binding sends nothing: bytes that are never stored to differ as they did before.
+ *
+ * Order       The stores of a process to one buffer arrive in the order in which they were made
+ *             (those of different threads, in the order in which memory saw them). Between stores
+ *             and sends there is no order until vmmc_flush: what was stored before it arrives
+ *             before what is sent, or stored, after it. vmmc_fence flushes first.
+ *
+ * Errors      A store cannot return one. The next vmmc_fence reports the first that failed. */
+#ifndef VMMC_AUTOMATIC_UPDATE_H_
+#define VMMC_AUTOMATIC_UPDATE_H_
+
+#include "vmmc/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How stores become known to the library. */
+enum vmmc_capture {
+  VMMC_CAPTURE_AUTO = 0, /* the default: trap */
+  /* Every store of the program's code, of any width, by any thread, in the order in which it is
+   * made; some microseconds each. The kernel's own stores are refused by the kernel: read(2) into a
+   * bound page fails with EFAULT. See docs/semantics.md, S8. */
+  VMMC_CAPTURE_TRAP = 1,
+  /* The bound page becomes the remote page. Needs the host executor: not in this version. */
+  VMMC_CAPTURE_SHARED = 2,
+  /* Only the stores made by vmmc_au_store... and vmmc_au_copy; a few nanoseconds each. Plain stores
+   * stay local. */
+  VMMC_CAPTURE_TYPED = 3
+};
+
+/* How stores are combined into packets. A combined packet is closed by a store that does not follow
+ * it directly, by the end of the page, by vmmc_flush, and where said so by a timer. */
+enum vmmc_combining {
+  VMMC_COMBINE_TIMER = 0,  /* consecutive stores, for at most `timer` ns; recommended */
+  VMMC_COMBINE_BLOCK = 1,  /* consecutive stores, for any time */
+  VMMC_COMBINE_SINGLE = 2, /* one packet for each store */
+  VMMC_COMBINE_OFF = 3     /* one packet for each word that a store touches */
+};
+
+typedef struct vmmc_bind_options {
+  int capture;    /* enum vmmc_capture */
+  int combining;  /* enum vmmc_combining */
+  uint64_t timer; /* ns, > 0; used by VMMC_COMBINE_TIMER */
+  int notify;     /* nonzero: each word stored gives a notification, and nothing is combined */
+} vmmc_bind_options;
+
+/* 50 us */
+#define VMMC_BIND_DEFAULTS \
+  { VMMC_CAPTURE_AUTO, VMMC_COMBINE_TIMER, 50000, 0 }
+
+typedef struct vmmc_binding vmmc_binding;
+
+/* Binds `length` bytes from `local` to the remote bytes that `proxy` stands for. NULL options mean
+ * VMMC_BIND_DEFAULTS. Both addresses are page-aligned (the proxy is, if the buffer is in its
+ * exporter's memory) and the length is whole pages. Local memory is any that can be exported, and may be exported. The memory
+ * must stay mapped until vmmc_unbind. A local page can be bound once; a remote one any number of
+ * times.
+ *
+ * After an unexport, or when the exporter has ended, stores stay local, and fences report it once.
+ *
+ * Errors: MISALIGNED, ZERO_LENGTH, LENGTH_OVERFLOW, OUTSIDE_PROXY, UNEXPORTED, PEER_DEAD,
+ * NOT_WRITABLE, BAD_MEMORY, ALREADY_BOUND, CAPTURE_UNAVAILABLE, OUT_OF_MEMORY, SYSTEM,
+ * INVALID_ARGUMENT. After an error nothing is bound. Rules: S8.1-S8.9 */
+int vmmc_bind(void* local, void* proxy, size_t length, const vmmc_bind_options* options,
+              vmmc_binding** binding);
+
+/* Sends what is still being combined and ends the binding; the local memory keeps its content. No
+ * store made after it has returned is sent. No other thread may use the handle meanwhile.
+ * Errors: BAD_HANDLE. Rules: S8.10 */
+int vmmc_unbind(vmmc_binding* binding);
+
+/* The capture that was chosen, enum vmmc_capture; or BAD_HANDLE. */
+int vmmc_binding_capture(const vmmc_binding* binding);
+
+/* Closes all packets that are being combined: see 'Order'. Does not wait for delivery.
+ * Rules: S8.11 */
+int vmmc_flush(void);
+
+/* Typed stores, with every capture: store locally, atomically, and post. `address` is aligned to its size and
+ * lies in the binding, which is not checked in full: an address outside is refused, a misaligned
+ * one too, and then nothing is stored.
+ * Errors: BAD_HANDLE (null), OUTSIDE_PROXY, MISALIGNED, INTERRUPTED_SEND (from a signal handler that
+ * interrupted a typed store of the same thread; nothing is stored). Rules: S8.12 */
+int vmmc_au_store8(vmmc_binding* binding, uint8_t* address, uint8_t value);
+int vmmc_au_store16(vmmc_binding* binding, uint16_t* address, uint16_t value);
+int vmmc_au_store32(vmmc_binding* binding, uint32_t* address, uint32_t value);
+int vmmc_au_store64(vmmc_binding* binding, uint64_t* address, uint64_t value);
+
+/* memcpy to bound memory, as one store for each page that it touches. */
+int vmmc_au_copy(vmmc_binding* binding, void* address, const void* source, size_t length);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* VMMC_AUTOMATIC_UPDATE_H_ */

@@ -1,0 +1,140 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "vmmc/internal/remote_access.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "vmmc/internal/error.h"
+
+namespace vmmc::internal {
+namespace {
+
+// post_in_place found that the destination is in no segment. Seen by nobody outside.
+constexpr int kNotInPlace = 2;
+
+int outcome(int status) { return status == VMMC_OK ? VMMC_OK : fail_plainly(status); }
+
+}  // namespace
+
+int RemoteAccess::fetch(void* destination, const void* proxy, std::size_t length) {
+  Fetch fetch{{}, static_cast<std::byte*>(destination), length};
+  if (!admission_.admit(destination, proxy, length, VMMC_READ, fetch.remote)) {
+    return admission_.refuse("fetch", destination, proxy, length, VMMC_READ);
+  }
+  if (length > StagingArea::kLargestClaim) registrations_.prepare(destination, length);
+  std::uint64_t end_in_place = 0;
+  int status = VMMC_OK;
+  while (fetch.length > 0 && status == VMMC_OK) {
+    std::uint64_t ticket = 0;
+    status = post_in_place(fetch, ticket);
+    if (status == VMMC_OK) end_in_place = ticket + 1;
+    if (status == kNotInPlace) status = fetch_piece(fetch, ticket);
+  }
+  if (end_in_place > 0) {
+    const int fetched = completion_.wait_for(end_in_place - 1);
+    if (status == VMMC_OK) status = fetched;
+  }
+  return outcome(status);
+}
+
+int RemoteAccess::start_fetch(void* destination, const void* proxy, std::size_t length,
+                              vmmc_send_handle* handle) {
+  Fetch fetch{{}, static_cast<std::byte*>(destination), length};
+  if (!admission_.admit(destination, proxy, length, VMMC_READ, fetch.remote)) {
+    return admission_.refuse("fetch", destination, proxy, length, VMMC_READ);
+  }
+  if (length > StagingArea::kLargestClaim) registrations_.prepare(destination, length);
+  std::uint64_t ticket = 0;
+  int status = VMMC_OK;
+  while (fetch.length > 0 && status == VMMC_OK) {
+    status = post_in_place(fetch, ticket);
+    if (status != kNotInPlace) continue;
+    status = can_write_memory_ ? post_to_memory(fetch, ticket) : fetch_piece(fetch, ticket);
+  }
+  if (status != VMMC_OK) return fail_plainly(status);
+  *handle = Completion::handle_of(ticket);
+  return VMMC_OK;
+}
+
+// The first bytes of a fetch, as many as land in one segment; as DeliberateUpdate::post_from_segment.
+int RemoteAccess::post_in_place(Fetch& fetch, std::uint64_t& ticket) {
+  SendQueue::Slot slot;
+  if (const int status = queue_.begin(slot); status != VMMC_OK) return status;
+  const auto part = segments_.find_prefix(fetch.destination, fetch.length);
+  if (!part) {
+    queue_.abandon();
+    return kNotInPlace;
+  }
+  ticket = publish(slot, fetch.remote, wire::LocalPlace::kSegment,
+                   {part->length, part->start.offset, part->start.segment, 0, 0, 0, 0});
+  fetch.advance(part->length);
+  return VMMC_OK;
+}
+
+int RemoteAccess::post_to_memory(Fetch& fetch, std::uint64_t& ticket) {
+  SendQueue::Slot slot;
+  if (const int status = queue_.begin(slot); status != VMMC_OK) return status;
+  const auto address = reinterpret_cast<std::uintptr_t>(fetch.destination);
+  ticket = publish(slot, fetch.remote, wire::LocalPlace::kMemory,
+                   {fetch.length, address, 0, 0, 0, 0, 0});
+  fetch.advance(fetch.length);
+  return VMMC_OK;
+}
+
+std::uint64_t RemoteAccess::publish(const SendQueue::Slot& slot, const RemoteBytes& remote,
+                                    wire::LocalPlace place, const wire::LocalBytes& local) {
+  remote.write_to(*slot.descriptor);
+  slot.descriptor->local = local;
+  return queue_.publish(
+      slot, {.place = place, .operation = wire::Operation::kFetch, .reports_itself = true});
+}
+
+// Fetches the first bytes by way of the staging area. The blocks are ours until the bytes have been
+// copied, so they are not left to the queue.
+int RemoteAccess::fetch_piece(Fetch& fetch, std::uint64_t& ticket) {
+  const std::size_t length = std::min<std::size_t>(fetch.length, StagingArea::kLargestClaim);
+  StagingArea::Claim claim;
+  int status = queue_.claim_staging(static_cast<std::uint32_t>(length), claim);
+  if (status != VMMC_OK) return status;
+  SendQueue::Slot slot;
+  status = queue_.begin(slot);
+  if (status == VMMC_OK) {
+    ticket = publish(slot, fetch.remote, wire::LocalPlace::kStaged,
+                     {length, claim.offset, 0, 0, 0, 0, 0});
+    status = completion_.wait_for(ticket);
+  }
+  if (status == VMMC_OK) {
+    std::memcpy(fetch.destination, channel_.staging + claim.offset, length);
+    fetch.advance(length);
+  }
+  queue_.give_back_staging(claim);
+  return status;
+}
+
+int RemoteAccess::change_word(void* proxy, const wire::AtomicOperands& operands,
+                              std::uint64_t* previous) {
+  constexpr std::uint32_t kAccess = VMMC_READ | VMMC_WRITE;
+  RemoteBytes remote;
+  if (!admission_.admit(nullptr, proxy, operands.width, kAccess, remote)) {
+    return admission_.refuse("word", nullptr, proxy, operands.width, kAccess);
+  }
+  if (remote.destination % operands.width != 0) {
+    return fail(VMMC_ERR_MISALIGNED, "%p is not aligned to the word of %u bytes", proxy,
+                operands.width);
+  }
+  SendQueue::Slot slot;
+  int status = queue_.begin(slot);
+  if (status != VMMC_OK) return fail_plainly(status);
+  remote.write_to(*slot.descriptor);
+  slot.descriptor->atomic = operands;
+  const std::uint64_t ticket = queue_.publish(slot, {.place = wire::LocalPlace::kInline,
+                                                     .operation = wire::Operation::kAtomic,
+                                                     .reports_itself = true,
+                                                     .previous = previous});
+  status = queue_.wait_previous(ticket);
+  return outcome(status == VMMC_OK ? completion_.wait_for(ticket) : status);
+}
+
+}  // namespace vmmc::internal

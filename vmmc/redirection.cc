@@ -1,0 +1,29 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The C interface of vmmc/redirection.h.
+
+#include "vmmc/redirection.h"
+
+#include "vmmc/internal/c_interface.h"
+
+using vmmc::internal::Attachment;
+using vmmc::internal::connected;
+using vmmc::internal::null_pointer;
+
+extern "C" {
+
+int vmmc_redirect(uint32_t buffer_id, size_t offset, size_t length, void* destination,
+                  size_t* copied) {
+  return connected([&](Attachment& held) {
+    if (destination == nullptr) return null_pointer("destination");
+    return held.redirections().add(buffer_id, offset, length, destination, copied);
+  });
+}
+
+int vmmc_end_redirection(uint32_t buffer_id, size_t offset, size_t* arrived) {
+  return connected(
+      [&](Attachment& held) { return held.redirections().remove(buffer_id, offset, arrived); });
+}
+
+}  // extern "C"
