@@ -18,55 +18,20 @@
 //             attachment does. A moved-from owner owns nothing.
 #pragma once
 
-#include <boost/system/error_code.hpp>
-#include <boost/system/result.hpp>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <type_traits>
 #include <utility>
 
+#include "vmmc/notification.hpp"
+#include "vmmc/redirection.hpp"
+#include "vmmc/result.hpp"
 #include "vmmc/vmmc.h"
 
 namespace vmmc {
-
-// -------------------------------------------------------------------------------- errors
-
-inline const boost::system::error_category& category() {
-  struct status_category final : boost::system::error_category {
-    const char* name() const noexcept override { return "vmmc"; }
-    std::string message(int status) const override { return vmmc_strerror(status); }
-  };
-  static const status_category instance;
-  return instance;
-}
-
-inline boost::system::error_code make_error_code(vmmc_status status) {
-  return {static_cast<int>(status), category()};
-}
-
-template <typename T>
-using result = boost::system::result<T>;
-
-inline result<void> to_result(int status) {
-  if (status == VMMC_OK) return {};
-  return make_error_code(static_cast<vmmc_status>(status));
-}
-
-inline const char* last_error() { return vmmc_last_error(); }
-
-// --------------------------------------------------------------------------------- times
-
-inline constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::max();
-
-// Of a duration; a negative one is none.
-inline std::uint64_t timeout_of(std::chrono::nanoseconds duration) {
-  if (duration == forever) return VMMC_FOREVER;
-  return duration.count() < 0 ? 0 : static_cast<std::uint64_t>(duration.count());
-}
 
 // ---------------------------------------------------------------------------- attachment
 
@@ -185,7 +150,8 @@ class receive_buffer {
 
 // ----------------------------------------------------------------------- import and send
 
-// A send that was started. Its source must not change until it has completed.
+// A transfer that was started. The source of a send must not change until it has completed; the
+// destination of a fetch is defined then.
 class send_request {
  public:
   explicit send_request(vmmc_send_handle handle) : handle_(handle) {}
@@ -202,6 +168,10 @@ class send_request {
  private:
   vmmc_send_handle handle_;
 };
+
+// What atomic operations work on.
+template <typename Word>
+concept remote_word = std::same_as<Word, std::uint32_t> || std::same_as<Word, std::uint64_t>;
 
 // An imported buffer. Offsets are bytes from its start.
 class proxy {
@@ -246,8 +216,56 @@ class proxy {
     if (!done) return done.error();
     return send_request(handle);
   }
+  // Runs the handler of the buffer, which gets the immediate word.
+  result<void> send_notify(std::span<const std::byte> source, std::size_t offset = 0,
+                           std::uint32_t immediate = 0) const {
+    return to_result(vmmc_send_notify(source.data(), address_ + offset, source.size(), immediate));
+  }
+
+  // Needs an import with VMMC_READ.
+  result<void> fetch(std::span<std::byte> destination, std::size_t offset = 0) const {
+    return to_result(vmmc_fetch(destination.data(), address_ + offset, destination.size()));
+  }
+  [[nodiscard]] result<send_request> fetch_start(std::span<std::byte> destination,
+                                                 std::size_t offset = 0) const {
+    vmmc_send_handle handle = 0;
+    const auto done = to_result(
+        vmmc_fetch_start(destination.data(), address_ + offset, destination.size(), &handle));
+    if (!done) return done.error();
+    return send_request(handle);
+  }
+
+  // Atomic operations on the word at `offset`; the value before. Need VMMC_READ and VMMC_WRITE.
+  template <remote_word Word>
+  result<Word> fetch_add(std::size_t offset, std::type_identity_t<Word> addend) const {
+    return change<Word>(vmmc_fetch_add_32, vmmc_fetch_add_64, offset, addend);
+  }
+  template <remote_word Word>
+  result<Word> swap(std::size_t offset, std::type_identity_t<Word> value) const {
+    return change<Word>(vmmc_swap_32, vmmc_swap_64, offset, value);
+  }
+  template <remote_word Word>
+  result<Word> compare_swap(std::size_t offset, std::type_identity_t<Word> expected,
+                            std::type_identity_t<Word> desired) const {
+    return change<Word>(vmmc_compare_swap_32, vmmc_compare_swap_64, offset, expected, desired);
+  }
 
  private:
+  template <typename Word, typename Change32, typename Change64, typename... Operands>
+  result<Word> change(Change32 change_32, Change64 change_64, std::size_t offset,
+                      Operands... operands) const {
+    Word previous = 0;
+    int status = VMMC_OK;
+    if constexpr (sizeof(Word) == 4) {
+      status = change_32(address_ + offset, operands..., &previous);
+    } else {
+      status = change_64(address_ + offset, operands..., &previous);
+    }
+    const auto done = to_result(status);
+    if (!done) return {boost::system::in_place_error, done.error()};
+    return {boost::system::in_place_value, previous};
+  }
+
   proxy(std::byte* address, std::size_t length) : address_(address), length_(length) {}
   std::byte* address_;
   std::size_t length_;
@@ -258,10 +276,10 @@ inline result<void> fence() { return to_result(vmmc_fence()); }
 // ------------------------------------------------------------------------------- waiting
 
 // Waits until `word comparison value` holds (vmmc_wait_32, vmmc_wait_64).
-template <typename Word>
-requires(std::same_as<Word, std::uint32_t> || std::same_as<Word, std::uint64_t>) result<void> wait(
-    const Word& word, vmmc_comparison comparison, std::type_identity_t<Word> value,
-    vmmc_wait_strategy strategy = VMMC_WAIT_ADAPTIVE, std::chrono::nanoseconds timeout = forever) {
+template <remote_word Word>
+result<void> wait(const Word& word, vmmc_comparison comparison, std::type_identity_t<Word> value,
+                  vmmc_wait_strategy strategy = VMMC_WAIT_ADAPTIVE,
+                  std::chrono::nanoseconds timeout = forever) {
   if constexpr (sizeof(Word) == 4) {
     return to_result(vmmc_wait_32(&word, comparison, value, strategy, timeout_of(timeout)));
   } else {
@@ -277,12 +295,3 @@ inline result<vmmc_counters> counters() {
 }
 
 }  // namespace vmmc
-
-// An enum vmmc_status is an error code by itself: `if (sent.error() == VMMC_ERR_PEER_DEAD)`.
-inline boost::system::error_code make_error_code(vmmc_status status) {
-  return vmmc::make_error_code(status);
-}
-namespace boost::system {
-template <>
-struct is_error_code_enum<vmmc_status> : std::true_type {};
-}  // namespace boost::system

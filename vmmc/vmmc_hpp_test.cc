@@ -50,6 +50,41 @@ TEST_CASE("errors are values, with the status and its sentence") {
   CHECK(std::strlen(vmmc::last_error()) > 0);
 }
 
+TEST_CASE("fetches, atomic operations, redirections and registrations") {
+  NicsimProcess nicsim;
+  run_processes(
+      nicsim, {[](Part&) {
+        auto attached = vmmc::attachment::attach().value();
+        auto memory = vmmc::memory::allocate(8192).value();
+        vmmc_export_options options = vmmc::export_defaults;
+        options.redirectable = 1;
+        auto buffer = vmmc::receive_buffer::export_memory(memory.bytes(), 7, options).value();
+        const vmmc_import_options both{VMMC_READ | VMMC_WRITE, VMMC_EXECUTOR_AUTO, VMMC_FOREVER};
+        auto proxy = vmmc::proxy::import(vmmc::self(), 7, both).value();
+
+        EXPECT(proxy.fetch_add<std::uint32_t>(4, 5).value() == 0);
+        EXPECT(proxy.swap<std::uint32_t>(4, 7).value() == 5);
+        EXPECT(proxy.compare_swap<std::uint64_t>(8, 0, 9).value() == 0);
+        EXPECT(proxy.compare_swap<std::uint64_t>(8, 0, 1).value() == 9);
+        std::uint32_t word = 0;
+        EXPECT(proxy.fetch(std::as_writable_bytes(std::span(&word, 1)), 4).has_value());
+        EXPECT(word == 7);
+        std::vector<std::byte> copy(8192);
+        EXPECT(proxy.fetch_start(copy).value().wait().has_value());
+        EXPECT(std::equal(copy.begin(), copy.end(), memory.bytes().data()));
+        EXPECT(proxy.fetch_add<std::uint32_t>(6, 1).error() == VMMC_ERR_MISALIGNED);
+
+        std::vector<std::byte> elsewhere(100);
+        const auto registered = vmmc::registration::add(elsewhere).value();
+        auto redirected = vmmc::redirection::begin(7, 4096, elsewhere).value();
+        EXPECT(redirected.copied() == 0);
+        EXPECT(proxy.send(std::uint32_t{3}, 4096).has_value());
+        EXPECT(vmmc::fence().has_value());
+        EXPECT(elsewhere[0] == std::byte{3});
+        EXPECT(redirected.end().value() == 4);
+      }});
+}
+
 TEST_CASE("a wait ends at its timeout, and a negative one is none") {
   NicsimProcess nicsim;
   run_processes(nicsim, {[](Part&) {
