@@ -29,9 +29,13 @@ class EngineLoop {
   EngineLoop(boost::asio::io_context& context, Machine& machine)
       : context_(context), machine_(machine), engine_(machine.backplane()) {}
 
-  // Runs until stop().
+  // Runs until stop(), after which nothing that is ready in the context is carried out any more: a
+  // client that was attached then would lose its nicsim at once.
   void run();
-  void stop() { stopping_ = true; }
+  void stop() {
+    stopping_ = true;
+    context_.stop();
+  }
 
   // To be called by the control server. A new process is parked. doorbell() also goes for the
   // processes that are stalled on this one.

@@ -13,6 +13,7 @@
 #include "nicsim/testing/fake_client.h"
 
 using namespace vmmc;
+using nicsim::testing::FakeClient;
 using nicsim::testing::MachineFixture;
 
 // Control events are handled in several places of the loop; after none of them may it sleep.
@@ -31,4 +32,21 @@ TEST_CASE_FIXTURE(MachineFixture, "stop is heard whichever control event it come
     later.cancel();
     context.run();
   }
+}
+
+// Else a client could attach to a nicsim that has decided to leave.
+TEST_CASE_FIXTURE(MachineFixture, "nothing is carried out after stop") {
+  boost::asio::io_context context(1);
+  nicsim::EngineLoop loop(context, machine);
+  // An active queue makes the loop poll the context, which carries out all that is ready.
+  FakeClient client(machine, 0);
+  loop.doorbell(*client.process);
+  bool carried_out = false;
+  boost::asio::post(context, [&] {
+    loop.stop();
+    boost::asio::post(context, [&] { carried_out = true; });
+  });
+  boost::asio::post(context, [&] { carried_out = true; });
+  loop.run();
+  CHECK_FALSE(carried_out);
 }

@@ -29,13 +29,15 @@ int strategy_from_environment(vmmc_wait_strategy* strategy) {
 
 }  // namespace
 
-Attachment::Attachment(Meeting meeting, platform::SharedMapping channel,
-                       std::unique_ptr<DestinationSpace> space)
+Attachment::Attachment(const vmmc_init_options& options, Meeting meeting,
+                       platform::SharedMapping channel, std::unique_ptr<DestinationSpace> space)
     : self_{meeting.reply.node, meeting.reply.process},
       nodes_(meeting.reply.nodes),
       channel_mapping_(std::move(channel)),
       doorbell_(std::move(meeting.doorbell)),
       waiter_(this->channel()),
+      notifications_(this->channel(), waiter_, std::move(meeting.notification_pipe),
+                     doorbell_.get(), static_cast<vmmc_delivery>(options.delivery), options.signal),
       space_(std::move(space)),
       connection_(std::move(meeting.socket)),
       queue_(this->channel(), waiter_, doorbell_.get(), strategy_),
@@ -43,7 +45,7 @@ Attachment::Attachment(Meeting meeting, platform::SharedMapping channel,
       segments_(nicsim_segments_),
       registrations_(segments_),
       redirections_(connection_, segments_, waiter_),
-      exports_(connection_, segments_, redirections_, waiter_, nodes_),
+      exports_(connection_, segments_, redirections_, notifications_, waiter_, nodes_),
       imports_(connection_, *space_, queue_),
       admission_(this->channel(), waiter_, *space_),
       completion_(waiter_, *space_, queue_),
@@ -53,6 +55,10 @@ Attachment::Attachment(Meeting meeting, platform::SharedMapping channel,
                      meeting.reply.can_read_memory != 0) {}
 
 int Attachment::attach(const vmmc_init_options& options, std::unique_ptr<Attachment>& attachment) {
+  if (const int status = Notifications::check_options(options.delivery, options.signal);
+      status != VMMC_OK) {
+    return status;
+  }
   vmmc_wait_strategy strategy = VMMC_WAIT_ADAPTIVE;
   if (const int status = strategy_from_environment(&strategy); status != VMMC_OK) return status;
   auto space = std::make_unique<DestinationSpace>();
@@ -69,19 +75,32 @@ int Attachment::attach(const vmmc_init_options& options, std::unique_ptr<Attachm
                        platform::last_system_error("madvise"));
   }
   std::unique_ptr<Attachment> made(
-      new Attachment(std::move(meeting), std::move(channel.value()), std::move(space)));
+      new Attachment(options, std::move(meeting), std::move(channel.value()), std::move(space)));
   made->strategy_ = strategy;
-  Waiter& waiter = made->waiter_;
-  if (const auto error = made->connection_.start([&waiter] { waiter.announce_end(); })) {
+  const auto on_end = [&waiter = made->waiter_, &notifications = made->notifications_] {
+    waiter.announce_end();
+    notifications.announce_end();
+  };
+  if (const auto error = made->connection_.start(on_end)) {
     return fail_system("cannot start the control thread", *error);
   }
   attachment = std::move(made);
   return VMMC_OK;
 }
 
+// Those who wait for room in our notification queue go on: they may be who our fence waits for.
+void Attachment::refuse_notifications() {
+  wire::AcceptNotificationsRequest request{};
+  request.scope = wire::kAllBuffers;
+  ControlConnection::Reply reply;
+  (void)connection_.call(wire::MessageType::kAcceptNotifications, request, &reply);
+}
+
 int Attachment::detach() {
+  refuse_notifications();
   int status = fence();
   exports_.remove_all();
+  notifications_.stop();
   registrations_.release_all();
   segments_.release_all();
   if (waiter_.nicsim_gone()) {
@@ -159,6 +178,7 @@ void Attachment::after_fork_in_parent() {
 void Attachment::abandon_in_child() {
   segments_.make_private_after_fork();
   registrations_.after_fork();
+  notifications_.abandon_in_child();
   connection_.abandon();
   doorbell_.reset();
 }

@@ -25,6 +25,7 @@
 #include "vmmc/internal/memory/registration_cache.h"
 #include "vmmc/internal/memory/shared_segments.h"
 #include "vmmc/internal/nicsim_segments.h"
+#include "vmmc/internal/notifications/notifications.h"
 #include "vmmc/internal/redirections.h"
 #include "vmmc/internal/remote_access.h"
 #include "vmmc/internal/send_queue.h"
@@ -48,6 +49,7 @@ class Attachment {
   Exports& exports() { return exports_; }
   Imports& imports() { return imports_; }
   RegistrationCache& registrations() { return registrations_; }
+  Notifications& notifications() { return notifications_; }
   Redirections& redirections() { return redirections_; }
   DeliberateUpdate& deliberate_update() { return deliberate_update_; }
   RemoteAccess& remote_access() { return remote_access_; }
@@ -70,8 +72,10 @@ class Attachment {
   void abandon_in_child();
 
  private:
-  Attachment(Meeting meeting, platform::SharedMapping channel,
+  Attachment(const vmmc_init_options& options, Meeting meeting, platform::SharedMapping channel,
              std::unique_ptr<DestinationSpace> space);
+
+  void refuse_notifications();
 
   wire::Channel& channel() const {
     return *reinterpret_cast<wire::Channel*>(channel_mapping_.data());
@@ -83,8 +87,9 @@ class Attachment {
   platform::FileDescriptor doorbell_;
   std::atomic<vmmc_wait_strategy> strategy_{VMMC_WAIT_ADAPTIVE};
   Waiter waiter_;
+  Notifications notifications_;
   const std::unique_ptr<DestinationSpace> space_;
-  ControlConnection connection_;  // its thread uses waiter_
+  ControlConnection connection_;  // its thread uses the waiter and the notifications
   SendQueue queue_;
   NicsimSegments nicsim_segments_;
   SharedSegments segments_;

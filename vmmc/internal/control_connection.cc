@@ -4,7 +4,6 @@
 #include "vmmc/internal/control_connection.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 #include <chrono>
@@ -12,31 +11,9 @@
 
 #include "platform/unix_socket.h"
 #include "vmmc/internal/error.h"
+#include "vmmc/internal/signals_blocked.h"
 
 namespace vmmc::internal {
-namespace {
-
-// From construction to destruction the calling thread, and threads that it starts, take no signals
-// but those that an instruction of their own raises: those cannot wait, and a store to memory that
-// is being adopted at that moment raises SIGSEGV (memory/fault_guard.h).
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    ::sigfillset(&all);
-    for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) ::sigdelset(&all, own);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
-
-}  // namespace
-
 ControlConnection::~ControlConnection() {
   if (socket_.valid()) ::shutdown(socket_.get(), SHUT_RDWR);  // ends the receiver's wait
   if (receiver_.joinable()) receiver_.join();

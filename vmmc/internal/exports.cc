@@ -50,21 +50,35 @@ int Exports::check(std::uintptr_t address, std::size_t length, std::uint32_t id)
 int Exports::add(void* address, std::size_t length, std::uint32_t id,
                  const vmmc_export_options& options) {
   if (const int status = check_options(options); status != VMMC_OK) return status;
-  const auto start = reinterpret_cast<std::uintptr_t>(address);
+  Buffer buffer{reinterpret_cast<std::uintptr_t>(address), length};
+  if (options.handler != nullptr) {
+    const int status = notifications_.add_handler(
+        {options.handler, options.handler_argument, address, id}, &buffer.cookie);
+    if (status != VMMC_OK) return status;
+  }
+  const int status = add_buffer(buffer, id, options);
+  if (status != VMMC_OK && buffer.cookie != 0) notifications_.remove_handler(buffer.cookie);
+  return status;
+}
+
+int Exports::add_buffer(const Buffer& buffer, std::uint32_t id,
+                        const vmmc_export_options& options) {
   const std::lock_guard lock(mutex_);
-  if (const int status = check(start, length, id); status != VMMC_OK) return status;
+  if (const int status = check(buffer.address, buffer.length, id); status != VMMC_OK) {
+    return status;
+  }
   // Before the pages change hands: what can fail for want of memory here has no way back later.
-  const auto entry = buffers_.emplace(id, Buffer{start, length}).first;
-  const SharedSegments::Cover cover = segments_.cover(address, length);
+  const auto entry = buffers_.emplace(id, buffer).first;
+  const SharedSegments::Cover cover = segments_.cover(pointer(buffer.address), buffer.length);
   waiter_.announce_move();
   if (!cover.verdict.ok()) {
     buffers_.erase(entry);
-    return fail(cover.verdict.status, "%zu bytes from %p cannot be exported: %s", length, address,
-                cover.verdict.detail.c_str());
+    return fail(cover.verdict.status, "%zu bytes from %p cannot be exported: %s", buffer.length,
+                pointer(buffer.address), cover.verdict.detail.c_str());
   }
-  const int status = register_buffer(cover, length, id, options);
+  const int status = register_buffer(cover, buffer, id, options);
   if (status != VMMC_OK) {
-    release(id, entry->second);
+    release(id, buffer);
     buffers_.erase(entry);
   }
   return status;
@@ -77,7 +91,7 @@ void Exports::release(std::uint32_t id, const Buffer& buffer) {
   waiter_.announce_move();
 }
 
-int Exports::register_buffer(const SharedSegments::Cover& cover, std::size_t length,
+int Exports::register_buffer(const SharedSegments::Cover& cover, const Buffer& buffer,
                              std::uint32_t id, const vmmc_export_options& options) {
   wire::ExportRequest request{};
   request.buffer_id = id;
@@ -87,8 +101,10 @@ int Exports::register_buffer(const SharedSegments::Cover& cover, std::size_t len
   request.process = options.process;
   request.executor = options.executor == VMMC_EXECUTOR_NIC ? wire::ExecutorDemand::kNic
                                                            : wire::ExecutorDemand::kAny;
-  request.length = length;
-  request.flags = options.redirectable != 0 ? wire::kExportRedirectable : 0;
+  request.length = buffer.length;
+  request.flags = (options.redirectable != 0 ? wire::kExportRedirectable : 0) |
+                  (buffer.cookie != 0 ? wire::kExportNotifies : 0);
+  request.cookie = buffer.cookie;
   request.page_offset = cover.page_offset;
   request.extent_count = static_cast<std::uint32_t>(cover.extents.size());
   std::copy(cover.extents.begin(), cover.extents.end(), request.extents);
@@ -99,7 +115,7 @@ int Exports::register_buffer(const SharedSegments::Cover& cover, std::size_t len
   if (status == VMMC_ERR_NICSIM_GONE) return fail_nicsim_gone();
   if (status != VMMC_OK) return status;
   if (reply.status() == wire::Status::kOk) return VMMC_OK;
-  return fail_refused(reply.status(), "buffer %u of %zu bytes", id, length);
+  return fail_refused(reply.status(), "buffer %u of %zu bytes", id, buffer.length);
 }
 
 int Exports::remove(std::uint32_t id) {
@@ -117,8 +133,10 @@ int Exports::remove(std::uint32_t id) {
   ControlConnection::Reply reply;
   const int status = connection_.call(wire::MessageType::kUnexport, request, &reply);
 
+  const bool forgotten = status == VMMC_OK && reply.status() == wire::Status::kOk;
+  if (forgotten && buffer.cookie != 0) notifications_.remove_handler(buffer.cookie);
   lock.lock();
-  if (status != VMMC_OK || reply.status() != wire::Status::kOk) {
+  if (!forgotten) {
     buffer.closing = false;
     if (status == VMMC_ERR_NICSIM_GONE) return fail_nicsim_gone();
     return status != VMMC_OK ? status : fail_refused(reply.status(), "unexport of buffer %u", id);
@@ -126,6 +144,37 @@ int Exports::remove(std::uint32_t id) {
   release(id, buffer);
   buffers_.erase(found);
   return VMMC_OK;
+}
+
+int Exports::find_cookie(std::uint32_t id, std::uint64_t* cookie) {
+  const std::lock_guard lock(mutex_);
+  const auto found = buffers_.find(id);
+  if (found == buffers_.end() || found->second.closing) {
+    return fail(VMMC_ERR_UNKNOWN_EXPORT, "the process exports no buffer under id %u", id);
+  }
+  *cookie = found->second.cookie;
+  if (*cookie != 0) return VMMC_OK;
+  return fail(VMMC_ERR_NO_NOTIFICATIONS, "buffer %u was exported without a handler", id);
+}
+
+int Exports::accept_notifications(std::uint32_t id, bool accept) {
+  std::uint64_t cookie = 0;
+  if (const int status = find_cookie(id, &cookie); status != VMMC_OK) return status;
+  wire::AcceptNotificationsRequest request{};
+  request.buffer_id = id;
+  request.accept = accept ? 1 : 0;
+  ControlConnection::Reply reply;
+  const int status = connection_.call(wire::MessageType::kAcceptNotifications, request, &reply);
+  if (status == VMMC_ERR_NICSIM_GONE) return fail_nicsim_gone();
+  if (status != VMMC_OK || reply.status() == wire::Status::kOk) return status;
+  return fail_refused(reply.status(), "notifications of buffer %u", id);
+}
+
+int Exports::wait_notification(std::uint32_t id, std::uint64_t timeout,
+                               vmmc_notification* notification) {
+  std::uint64_t cookie = 0;
+  if (const int status = find_cookie(id, &cookie); status != VMMC_OK) return status;
+  return notifications_.wait(cookie, timeout, notification);
 }
 
 int Exports::list_importers(std::uint32_t id, vmmc_identity* importers, std::size_t most,
@@ -157,8 +206,9 @@ void Exports::remove_all() {
     const std::uint32_t id = buffers_.begin()->first;
     if (remove(id) == VMMC_OK) continue;
     // nicsim has gone, or is beyond understanding: nobody moves bytes for it any more.
+    const Buffer buffer = buffers_.at(id);
+    if (buffer.cookie != 0) notifications_.remove_handler(buffer.cookie);
     const std::lock_guard lock(mutex_);
-    const Buffer& buffer = buffers_.at(id);
     release(id, buffer);
     buffers_.erase(id);
   }

@@ -8,6 +8,9 @@
 //   long as other processes' transfers do. before_fork() and after_fork() hold everybody up around
 //   a fork.
 //
+// Handlers: a notification handler may call these functions, so nobody waits for one with the mutex
+//   held.
+//
 // Invariants
 //   A buffer's pages are shared (SharedSegments) from before nicsim knows the buffer until after it
 //   has forgotten it. After an error of add() nothing is exported, and the memory is as before.
@@ -20,6 +23,7 @@
 
 #include "vmmc/internal/control_connection.h"
 #include "vmmc/internal/memory/shared_segments.h"
+#include "vmmc/internal/notifications/notifications.h"
 #include "vmmc/internal/redirections.h"
 #include "vmmc/internal/waiter.h"
 #include "vmmc/vmmc.h"
@@ -29,10 +33,11 @@ namespace vmmc::internal {
 class Exports {
  public:
   Exports(ControlConnection& connection, SharedSegments& segments, Redirections& redirections,
-          Waiter& waiter, std::uint32_t nodes)
+          Notifications& notifications, Waiter& waiter, std::uint32_t nodes)
       : connection_(connection),
         segments_(segments),
         redirections_(redirections),
+        notifications_(notifications),
         waiter_(waiter),
         nodes_(nodes) {}
 
@@ -44,6 +49,10 @@ class Exports {
   int list_importers(std::uint32_t id, vmmc_identity* importers, std::size_t most,
                      std::size_t* count);
 
+  // As vmmc_accept_notifications and vmmc_wait_notification.
+  int accept_notifications(std::uint32_t id, bool accept);
+  int wait_notification(std::uint32_t id, std::uint64_t timeout, vmmc_notification* notification);
+
   // Takes all buffers back, also if nicsim has gone.
   void remove_all();
 
@@ -54,18 +63,22 @@ class Exports {
   struct Buffer {
     std::uintptr_t address;
     std::size_t length;
-    bool closing = false;  // an unexport is under way
+    std::uint64_t cookie = 0;  // of its handler; 0: none
+    bool closing = false;      // an unexport is under way
   };
 
   int check(std::uintptr_t address, std::size_t length, std::uint32_t id) const;
   int check_options(const vmmc_export_options& options) const;
+  int add_buffer(const Buffer& buffer, std::uint32_t id, const vmmc_export_options& options);
   void release(std::uint32_t id, const Buffer& buffer);
-  int register_buffer(const SharedSegments::Cover& cover, std::size_t length, std::uint32_t id,
+  int register_buffer(const SharedSegments::Cover& cover, const Buffer& buffer, std::uint32_t id,
                       const vmmc_export_options& options);
+  int find_cookie(std::uint32_t id, std::uint64_t* cookie);
 
   ControlConnection& connection_;
   SharedSegments& segments_;
   Redirections& redirections_;
+  Notifications& notifications_;
   Waiter& waiter_;  // is told when words change their segments
   const std::uint32_t nodes_;
   std::mutex mutex_;
