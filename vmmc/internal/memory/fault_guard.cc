@@ -13,20 +13,33 @@
 #include <atomic>
 #include <cerrno>
 #include <climits>
+#include <mutex>
 #include <utility>
+
+#include "vmmc/internal/memory/write_probe.h"
 
 namespace vmmc::internal {
 namespace {
 
-// Odd while pages are guarded; the futex that waiting threads sleep on. The bounds change only
-// while it is even.
+// Odd while pages are guarded; the futex that waiting threads sleep on. Also changes, by 2, when
+// others protect pages. The bounds of what is guarded change only while it is even.
 std::atomic<std::uint32_t> sequence{0};
 std::atomic<std::uintptr_t> guarded_begin{0};
 std::atomic<std::uintptr_t> guarded_end{0};
 std::atomic<pid_t> guarding_thread{0};
-// The bounds of everything that was ever guarded. They only widen.
+// The bounds of everything that was ever guarded, or protected by others. They only widen.
 std::atomic<std::uintptr_t> lowest{UINTPTR_MAX};
 std::atomic<std::uintptr_t> highest{0};
+std::atomic<StoreCapture> store_capture{nullptr};
+
+void widen_bounds(PageRange pages) {
+  std::uintptr_t bound = lowest.load();
+  while (pages.begin < bound && !lowest.compare_exchange_weak(bound, pages.begin)) {
+  }
+  bound = highest.load();
+  while (pages.end > bound && !highest.compare_exchange_weak(bound, pages.end)) {
+  }
+}
 
 pid_t this_thread() { return static_cast<pid_t>(::syscall(SYS_gettid)); }
 
@@ -37,17 +50,6 @@ void wait_while(std::uint32_t expected) {
 }
 void wake_all() {
   ::syscall(SYS_futex, &sequence, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
-}
-
-// Asks the kernel to add 0 to the word at `address`, atomically; it fails if the page cannot be
-// written.
-bool can_be_written(std::uintptr_t address) {
-  static std::uint32_t nobody_sleeps_here = 0;
-  const std::uintptr_t word = address & ~std::uintptr_t{3};
-  // A word that holds this value wakes one of its sleepers early, which is harmless.
-  constexpr int kUnlikely = 0x5a5;
-  return ::syscall(SYS_futex, &nobody_sleeps_here, FUTEX_WAKE_OP_PRIVATE, 0, nullptr, word,
-                   FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, kUnlikely)) >= 0;
 }
 
 std::uintptr_t program_counter(void* context) {
@@ -122,10 +124,22 @@ void pass_on(Layer& layer, int signal, siginfo_t* info, void* context) {
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+// True if the thread may go on: its store has been captured, or succeeds when it is made again.
+__attribute__((no_sanitize("thread"))) bool is_ours(const siginfo_t* info, void* context) {
+  for (;;) {
+    const std::uint32_t seen = sequence.load();
+    const StoreCapture capture = store_capture.load();
+    if (capture != nullptr && capture(info, context)) return true;
+    if (is_over(info, context)) return true;
+    // Pages that neither of the two knew may have been protected between their looks.
+    if (sequence.load() == seen) return false;
+  }
+}
+
 template <std::size_t kLayer>
 void on_fault(int signal, siginfo_t* info, void* context) {
   const int number = errno;
-  if (!is_over(info, context)) pass_on(layers[kLayer], signal, info, context);
+  if (!is_ours(info, context)) pass_on(layers[kLayer], signal, info, context);
   errno = number;
 }
 
@@ -157,6 +171,8 @@ std::size_t layer_in_front_of(const struct sigaction& present) {
 }  // namespace
 
 std::optional<platform::SystemError> install_fault_guard() {
+  static std::mutex installing;
+  const std::lock_guard alone(installing);
   struct sigaction present {};
   if (::sigaction(SIGSEGV, nullptr, &present) != 0) return platform::last_system_error("sigaction");
   for (Handler handler : kHandlers) {
@@ -173,6 +189,13 @@ std::optional<platform::SystemError> install_fault_guard() {
   return std::nullopt;
 }
 
+void capture_stores_with(StoreCapture capture) { store_capture.store(capture); }
+
+void expect_late_faults(PageRange pages) {
+  widen_bounds(pages);
+  sequence.fetch_add(2);
+}
+
 GuardedPages::GuardedPages(PageRange pages) {
   // A signal handler that ran in this thread and stored to the pages would wait for itself.
   sigset_t held_back;
@@ -180,8 +203,7 @@ GuardedPages::GuardedPages(PageRange pages) {
   for (int by_instruction : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP})
     ::sigdelset(&held_back, by_instruction);
   ::pthread_sigmask(SIG_BLOCK, &held_back, &signals_before_);
-  if (pages.begin < lowest.load()) lowest.store(pages.begin);
-  if (pages.end > highest.load()) highest.store(pages.end);
+  widen_bounds(pages);
   guarded_begin.store(pages.begin);
   guarded_end.store(pages.end);
   guarding_thread.store(this_thread());

@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Makes threads wait that store to pages which are write-protected for a moment because they are
-// being replaced.
+// The library's one handler of SIGSEGV. Makes threads wait that store to pages which are
+// write-protected for a moment because they are being replaced; and gives stores to pages that are
+// watched (vmmc/internal/automatic/trap_capture.h) to those who capture them.
 //
 // A store to such a page raises SIGSEGV in the storing thread. The guard's handler lets that thread
 // sleep until the pages have been replaced, and then returns, so that the store is made again. All
@@ -17,8 +18,7 @@
 //   meanwhile, the fault is the program's own.
 //
 // Threads and processes
-//   install_fault_guard() and GuardedPages: one thread at a time (page_adoption has the lock). The
-//   handler runs in any thread and is async-signal-safe. A thread that has blocked SIGSEGV and
+//   GuardedPages: one at a time (page_adoption has the lock). The other functions: any. The handler runs in any thread and is async-signal-safe. A thread that has blocked SIGSEGV and
 //   stores to guarded pages is killed by the kernel, and the process with it.
 //
 // What a crash at any instruction leaves behind: nothing.
@@ -52,5 +52,18 @@ class GuardedPages {
  private:
   sigset_t signals_before_;
 };
+
+// Captures stores to protected pages: true if it has made the store and moved the thread on, false
+// if it has done nothing. Called in the handler, with the handler's arguments, for every SIGSEGV;
+// async-signal-safe.
+using StoreCapture = bool (*)(const siginfo_t* info, void* context);
+
+// Asks `capture` about every fault first. There is one, for good.
+void capture_stores_with(StoreCapture capture);
+
+// To be called before somebody else, who captures the stores to them, write-protects `pages`: a
+// fault there may reach the handler after its pages have become writable again and are not captured
+// any more; such a store is made again.
+void expect_late_faults(PageRange pages);
 
 }  // namespace vmmc::internal

@@ -307,5 +307,79 @@ TEST_CASE("a program that changes its handler again and again is refused in the 
                    0));
 }
 
+// ---- captured stores
+
+const TestPages* captured_pages = nullptr;
+std::atomic<int> captured{0};
+
+// Captures by making the pages writable; so the store is made when it is tried again.
+bool capture(const siginfo_t* info, void*) {
+  const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
+  const PageRange pages = captured_pages->range();
+  if (address < pages.begin || address >= pages.end) return false;
+  ++captured;
+  protect(*captured_pages, PROT_READ | PROT_WRITE);
+  return true;
+}
+
+TEST_CASE("a store that is captured is nobody else's; any other fault is as before") {
+  const TestPages pages(1);
+  const TestPages own(1);
+  CHECK(ended_with(run_in_child([&] {
+                     captured_pages = &pages;
+                     handle(jump_back);
+                     install();
+                     capture_stores_with(&capture);
+                     protect(pages, PROT_READ);
+                     pages.word(3) = 1;
+                     if (captured != 1 || faults_seen != 0) return 1;
+                     protect(own, PROT_READ);
+                     return handler_sees_store(own) && captured == 1 ? 0 : 2;
+                   }),
+                   0));
+}
+
+const TestPages* released_pages = nullptr;
+
+TEST_CASE("a store that comes too late to be captured is made again") {
+  const TestPages pages(1);
+  CHECK(ended_with(run_in_child([&] {
+                     released_pages = &pages;
+                     handle_by_default();
+                     install();
+                     capture_stores_with([](const siginfo_t*, void*) {
+                       protect(*released_pages, PROT_READ | PROT_WRITE);
+                       return false;  // they are no longer captured
+                     });
+                     expect_late_faults(pages.range());
+                     protect(pages, PROT_READ);
+                     pages.word(3) = 1;
+                     return pages.word(3) == 1 ? 0 : 1;
+                   }),
+                   0));
+}
+
+TEST_CASE("a store to pages that are protected between two looks at it is looked at again") {
+  const TestPages pages(1);
+  CHECK(ended_with(run_in_child([&] {
+                     released_pages = &pages;
+                     handle_by_default();
+                     install();
+                     capture_stores_with([](const siginfo_t*, void*) {
+                       if (captured++ > 0) {
+                         protect(*released_pages, PROT_READ | PROT_WRITE);
+                         return true;
+                       }
+                       expect_late_faults(released_pages->range());
+                       return false;
+                     });
+                     expect_late_faults(pages.range());
+                     protect(pages, PROT_READ);
+                     pages.word(3) = 1;
+                     return captured == 2 && pages.word(3) == 1 ? 0 : 1;
+                   }),
+                   0));
+}
+
 }  // namespace
 }  // namespace vmmc::internal
