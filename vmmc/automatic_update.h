@@ -16,10 +16,13 @@
  *
  * Content     Binding sends nothing: bytes that are never stored to differ as they did before.
  *
- * Order       The stores of a process to one buffer arrive in the order in which they were made
- *             (those of different threads, in the order in which memory saw them). Between stores
- *             and sends there is no order until vmmc_flush: what was stored before it arrives
- *             before what is sent, or stored, after it. vmmc_fence flushes first.
+ * Order       The packets of a process to one buffer arrive in the order in which its stores were
+ *             made (those of different threads, in the order in which memory saw them). The bytes of
+ *             one packet arrive together, in no order among themselves, aligned words whole: a flag
+ *             that must be seen after its data stands somewhere else than right behind it, or is
+ *             stored after a vmmc_flush. Between stores and sends there is no order until
+ *             vmmc_flush: what was stored before it arrives before what is sent, or stored, after
+ *             it. vmmc_fence flushes first.
  *
  * Errors      A store cannot return one. The next vmmc_fence reports the first that failed. */
 #ifndef VMMC_AUTOMATIC_UPDATE_H_
@@ -83,21 +86,22 @@ int vmmc_bind(void* local, void* proxy, size_t length, const vmmc_bind_options* 
 
 /* Sends what is still being combined and ends the binding; the local memory keeps its content. No
  * store made after it has returned is sent. No other thread may use the handle meanwhile.
- * Errors: BAD_HANDLE. Rules: S8.10 */
+ * Errors: BAD_HANDLE, SYSTEM (the pages cannot be made writable; still bound). Rules: S8.10 */
 int vmmc_unbind(vmmc_binding* binding);
 
 /* The capture that was chosen, enum vmmc_capture; or BAD_HANDLE. */
 int vmmc_binding_capture(const vmmc_binding* binding);
 
 /* Closes all packets that are being combined: see 'Order'. Does not wait for delivery.
- * Rules: S8.11 */
+ * Errors: INTERRUPTED_SEND (from a signal handler that interrupted a send or a typed store of the
+ * same thread, with something to close), NICSIM_GONE. Rules: S8.11 */
 int vmmc_flush(void);
 
 /* Typed stores, with every capture: store locally, atomically, and post. `address` is aligned to its size and
  * lies in the binding, which is not checked in full: an address outside is refused, a misaligned
  * one too, and then nothing is stored.
- * Errors: BAD_HANDLE (null), OUTSIDE_PROXY, MISALIGNED, INTERRUPTED_SEND (from a signal handler that
- * interrupted a typed store of the same thread; nothing is stored). Rules: S8.12 */
+ * Errors: BAD_HANDLE, OUTSIDE_PROXY, MISALIGNED, INTERRUPTED_SEND (from a signal handler that
+ * interrupted a typed store or a send of the same thread; nothing is stored). Rules: S8.6, S8.12 */
 int vmmc_au_store8(vmmc_binding* binding, uint8_t* address, uint8_t value);
 int vmmc_au_store16(vmmc_binding* binding, uint16_t* address, uint16_t value);
 int vmmc_au_store32(vmmc_binding* binding, uint32_t* address, uint32_t value);

@@ -153,7 +153,11 @@ int vmmc_import_cancel(vmmc_import_request request) {
 }
 
 int vmmc_unimport(void* proxy) {
-  return connected([&](Attachment& attachment) { return attachment.imports().remove(proxy); });
+  return connected([&](Attachment& attachment) {
+    // Stores that are still being combined go first.
+    const int status = attachment.automatic_update().flush();
+    return status == VMMC_OK ? attachment.imports().remove(proxy) : status;
+  });
 }
 
 // The data path throws nothing.

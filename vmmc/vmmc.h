@@ -317,7 +317,6 @@ typedef struct vmmc_counters {
   uint64_t queue_full_waits;    /* sends that had to wait for room */
   uint64_t nic_executor_sends;  /* sends by executor */
   uint64_t host_executor_sends; /* always 0 in this version */
-  uint64_t stores_captured;     /* to bound pages */
   uint64_t registration_hits;   /* transfers of registered memory that was pinned already ... */
   uint64_t registration_misses; /* ... that had to be pinned, or could not be */
   uint64_t registration_evictions;

@@ -295,3 +295,5 @@ inline result<vmmc_counters> counters() {
 }
 
 }  // namespace vmmc
+
+#include "vmmc/automatic_update.hpp"  // at the end: it needs the classes above

@@ -52,7 +52,8 @@ Attachment::Attachment(const vmmc_init_options& options, Meeting meeting,
       deliberate_update_(this->channel(), admission_, segments_, registrations_, queue_,
                          completion_, meeting.reply.can_read_memory != 0),
       remote_access_(this->channel(), admission_, segments_, registrations_, queue_, completion_,
-                     meeting.reply.can_read_memory != 0) {}
+                     meeting.reply.can_read_memory != 0),
+      automatic_update_(this->channel(), waiter_, *space_, segments_, queue_, capture_) {}
 
 int Attachment::attach(const vmmc_init_options& options, std::unique_ptr<Attachment>& attachment) {
   if (const int status = Notifications::check_options(options.delivery, options.signal);
@@ -96,9 +97,15 @@ void Attachment::refuse_notifications() {
   (void)connection_.call(wire::MessageType::kAcceptNotifications, request, &reply);
 }
 
+int Attachment::fence() {
+  const int flushed = automatic_update_.flush();
+  return flushed == VMMC_OK ? completion_.fence() : flushed;
+}
+
 int Attachment::detach() {
   refuse_notifications();
   int status = fence();
+  automatic_update_.release_all();
   exports_.remove_all();
   notifications_.stop();
   registrations_.release_all();
@@ -162,6 +169,7 @@ void Attachment::read_counters(vmmc_counters& counters) const {
 }
 
 void Attachment::before_fork() {
+  automatic_update_.before_fork();
   exports_.before_fork();
   redirections_.before_fork();
   registrations_.before_fork();
@@ -173,9 +181,11 @@ void Attachment::after_fork_in_parent() {
   registrations_.after_fork();
   redirections_.after_fork();
   exports_.after_fork();
+  automatic_update_.after_fork_in_parent();
 }
 
 void Attachment::abandon_in_child() {
+  automatic_update_.abandon_in_child();
   segments_.make_private_after_fork();
   registrations_.after_fork();
   notifications_.abandon_in_child();

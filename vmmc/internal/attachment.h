@@ -16,6 +16,8 @@
 
 #include "nicsim/wire/channel.h"
 #include "platform/shared_memory.h"
+#include "vmmc/internal/automatic/automatic_update.h"
+#include "vmmc/internal/automatic/trap/trap_store_capture.h"
 #include "vmmc/internal/control_connection.h"
 #include "vmmc/internal/deliberate_update.h"
 #include "vmmc/internal/destination_space.h"
@@ -54,9 +56,10 @@ class Attachment {
   DeliberateUpdate& deliberate_update() { return deliberate_update_; }
   RemoteAccess& remote_access() { return remote_access_; }
   Completion& completion() { return completion_; }
+  AutomaticUpdate& automatic_update() { return automatic_update_; }
 
   // As vmmc_fence.
-  int fence() { return completion_.fence(); }
+  int fence();
 
   int allocate(std::size_t length, void** memory);
   int free(void* memory);
@@ -101,6 +104,8 @@ class Attachment {
   Completion completion_;
   DeliberateUpdate deliberate_update_;
   RemoteAccess remote_access_;
+  TrapStoreCapture capture_;
+  AutomaticUpdate automatic_update_;
 };
 
 }  // namespace vmmc::internal

@@ -37,6 +37,26 @@ class OwnedSpinLock {
     }
   }
 
+  enum class Attempt { kTaken, kBusy, kMine };
+
+  // As lock(), but gives up if another thread still holds the lock after `tries` looks (>= 1).
+  [[nodiscard]] Attempt try_lock(std::uint32_t tries = 1) {
+    const std::uintptr_t me = this_thread();
+    for (;;) {
+      std::uintptr_t owner = 0;
+      if (owner_.compare_exchange_strong(owner, me, std::memory_order_acquire,
+                                         std::memory_order_relaxed)) {
+        return Attempt::kTaken;
+      }
+      if (owner == me) return Attempt::kMine;
+      if (--tries == 0) return Attempt::kBusy;
+      platform::pause_processor();
+    }
+  }
+
+  // Whether the calling thread holds the lock: below the signal handler that it is in.
+  bool held() const { return owner_.load(std::memory_order_relaxed) == this_thread(); }
+
   void unlock() { owner_.store(0, std::memory_order_release); }
 
  private:

@@ -85,6 +85,32 @@ int SendQueue::claim_staging(std::uint32_t bytes, StagingArea::Claim& claim) {
   }
 }
 
+int SendQueue::try_claim_staging(std::uint32_t bytes, StagingArea::Claim& claim) {
+  auto claimed = staging_.claim(bytes);
+  if (!claimed) {
+    const OwnedSpinLock::Attempt attempt = lock_.try_lock(kTries);
+    if (attempt == OwnedSpinLock::Attempt::kMine) return VMMC_ERR_INTERRUPTED_SEND;
+    if (attempt == OwnedSpinLock::Attempt::kBusy) return VMMC_PENDING;
+    reap();
+    lock_.unlock();
+    claimed = staging_.claim(bytes);
+    if (!claimed) return VMMC_PENDING;
+  }
+  claim = *claimed;
+  return VMMC_OK;
+}
+
+int SendQueue::wait_for_room() {
+  const std::uint64_t done = completed();
+  if (waiter_.nicsim_gone()) return VMMC_ERR_NICSIM_GONE;
+  if (done >= posted()) {
+    ::sched_yield();
+    return VMMC_PENDING;
+  }
+  full_waits_.fetch_add(1, std::memory_order_relaxed);
+  return wait_for_progress(done);
+}
+
 int SendQueue::test(std::uint64_t ticket) const {
   if (completed() <= ticket) return VMMC_PENDING;
   const std::int32_t status = channel_.results[ticket % kSlots].load(std::memory_order_acquire);

@@ -72,13 +72,26 @@ class SendQueue {
   // VMMC_OK: the caller holds the lock and a free slot. VMMC_ERR_INTERRUPTED_SEND,
   // VMMC_ERR_NICSIM_GONE: neither.
   int begin(Slot& slot);
+  // As begin(), but does not wait: VMMC_PENDING if there is no room now, or if another thread holds
+  // the lock for longer than a send takes.
+  int try_begin(Slot& slot);
   std::uint64_t publish(const Slot& slot, const Publication& publication);
   void abandon() { lock_.unlock(); }
+
+  // Whether the calling thread holds the lock: below the signal handler that it is in.
+  bool held() const { return lock_.held(); }
 
   // Claims staging blocks, waiting for room if there is none. VMMC_ERR_NICSIM_GONE,
   // VMMC_ERR_INTERRUPTED_SEND.
   int claim_staging(std::uint32_t bytes, StagingArea::Claim& claim);
+  // The same without waiting: VMMC_PENDING if there are no such blocks now.
+  int try_claim_staging(std::uint32_t bytes, StagingArea::Claim& claim);
   void give_back_staging(const StagingArea::Claim& claim) { staging_.give_back(claim.blocks); }
+
+  // After VMMC_PENDING of a try_: waits until nicsim has completed something. VMMC_OK;
+  // VMMC_PENDING, after yielding: it has nothing to do, so it is another thread that is busy;
+  // VMMC_ERR_NICSIM_GONE.
+  int wait_for_room();
 
   // Number of tickets posted: all below it have been published.
   std::uint64_t posted() const { return posted_.load(std::memory_order_acquire); }
@@ -104,6 +117,7 @@ class SendQueue {
  private:
   static constexpr std::uint32_t kSlots = wire::kSendSlots;
   static constexpr std::uint32_t kReapEvery = 32;
+  static constexpr std::uint32_t kTries = 100;
 
   std::uint64_t completed() const {
     return channel_.send_status.completed.load(std::memory_order_acquire);
@@ -148,6 +162,21 @@ inline int SendQueue::begin(Slot& slot) {
     reap();
   if (!has_room(slot.ticket)) [[unlikely]] {
     if (const int status = begin_when_full(slot); status != VMMC_OK) return status;
+  }
+  slot.descriptor = &channel_.send_queue[slot.ticket % kSlots];
+  return VMMC_OK;
+}
+
+inline int SendQueue::try_begin(Slot& slot) {
+  const OwnedSpinLock::Attempt attempt = lock_.try_lock(kTries);
+  if (attempt == OwnedSpinLock::Attempt::kMine) return VMMC_ERR_INTERRUPTED_SEND;
+  if (attempt == OwnedSpinLock::Attempt::kBusy) return VMMC_PENDING;
+  slot.ticket = claimed_.load(std::memory_order_relaxed);
+  if (slot.ticket % kReapEvery == 0 || !has_room(slot.ticket)) [[unlikely]]
+    reap();
+  if (!has_room(slot.ticket)) [[unlikely]] {
+    lock_.unlock();
+    return VMMC_PENDING;
   }
   slot.descriptor = &channel_.send_queue[slot.ticket % kSlots];
   return VMMC_OK;

@@ -3,7 +3,7 @@
 //
 // The library's one handler of SIGSEGV. Makes threads wait that store to pages which are
 // write-protected for a moment because they are being replaced; and gives stores to pages that are
-// watched (vmmc/internal/automatic/trap_capture.h) to those who capture them.
+// watched (vmmc/internal/automatic/trap/trap_capture.h) to those who capture them.
 //
 // A store to such a page raises SIGSEGV in the storing thread. The guard's handler lets that thread
 // sleep until the pages have been replaced, and then returns, so that the store is made again. All

@@ -1,0 +1,57 @@
+// SPDX-FileCopyrightText: The VMMC authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// One binding: which local pages, where their stores go, and how they are combined.
+//
+// Threads: what stands under 'fixed' changes only while nobody can know the binding; the rest
+// belongs to the owner of the packetizer's lock.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "vmmc/internal/automatic/combining_buffer.h"
+#include "vmmc/internal/automatic/store_sink.h"
+#include "vmmc/internal/memory/page_range.h"
+#include "vmmc/vmmc.h"
+
+namespace vmmc::internal {
+
+class Packetizer;
+
+struct Binding final : StoreSink {
+  static constexpr std::uint64_t kLive = 0x676e69646e696221;
+
+  // `kLive` from vmmc_bind to vmmc_unbind.
+  std::atomic<std::uint64_t> mark{0};
+
+  // Fixed.
+  PageRange pages;
+  std::ptrdiff_t to_alias = 0;  // from an address in the pages to where it can be written
+  Packetizer* packetizer = nullptr;
+  PacketUnit unit = PacketUnit::kRun;
+  bool notify = false;
+  std::uint64_t timer = 0;  // ns that a packet may stay open; 0: any time
+  int capture = VMMC_CAPTURE_TRAP;
+  std::uint32_t import_slot = 0;
+  std::uint32_t import_generation = 0;
+  std::uint64_t destination = 0;  // of the first byte, from the start of the destination space
+
+  Binding* next = nullptr;  // of the same packetizer
+  bool silent = false;      // the import has ended, and the next fence says so or has said so
+  bool posted = false;      // last_ticket counts
+  std::uint64_t last_ticket = 0;
+
+  std::byte* writable(std::uintptr_t address) const {
+    return reinterpret_cast<std::byte*>(address) + to_alias;
+  }
+  bool holds(std::uintptr_t address, std::size_t length) const {
+    const std::uintptr_t offset = address - pages.begin;
+    return offset < pages.bytes() && length <= pages.bytes() - offset;
+  }
+
+  void stored(const void* address, std::size_t length) override;
+};
+
+}  // namespace vmmc::internal
