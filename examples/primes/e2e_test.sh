@@ -14,12 +14,10 @@ expect "9592 primes" "$output"
 expect "worker 2 got to 100000" "$output"
 
 VMMC_SOCKET="$VMMC_SOCKET-two"
-"$nicsim" --socket "$VMMC_SOCKET" --nodes 2 --leave-with-last-client --foreground &
-until output=$("$primes" 100000 7) && [[ $output == *"on 2 node(s)"* ]]; do
-  sleep 0.1  # nicsim was not there yet: the program has used one of its own
-done
+"$nicsim" --socket "$VMMC_SOCKET" --nodes 2 --leave-with-last-client  # returns when it listens
+output=$("$primes" 100000 7)
+expect "7 workers on 2 node(s)" "$output"
 expect "9592 primes" "$output"
-wait $!
 
 if output=$("$primes" 10 2>&1); then echo "too few arguments are accepted" >&2; exit 1; fi
 expect "usage: primes LIMIT WORKERS" "$output"
