@@ -76,6 +76,8 @@ bool EngineLoop::serve_queues() {
     if (served != TransferEngine::Served::kNothing) {
       queue.quiet_rounds = 0;
       worked = true;
+    } else if (queue.process->awaited > 0) {
+      machine_.found_empty(*queue.process);
     }
     if (stalled || (++queue.quiet_rounds >= kQuietRounds && queue.process->channel.park())) {
       active_[i] = active_.back();

@@ -83,9 +83,7 @@ void Machine::detach(Process& process) {
     for (const auto& sender : wait.senders) --sender.first->awaited;
     return true;
   });
-  for (WaitingUnexport& wait : waiting_unexports_) {
-    std::erase_if(wait.senders, [&](const auto& sender) { return sender.first == &process; });
-  }
+  stop_waiting_for(process);
   for (auto& [id, buffer] : process.exports) revoke(*buffer, wire::ImportPhase::kPeerDead);
   for (std::uint32_t slot = 0; slot < process.imports.size(); ++slot) {
     if (process.imports[slot].phase != wire::ImportPhase::kFree) drop_import(process, slot);

@@ -85,6 +85,9 @@ class Machine {
   // To be called after each round of transfers: ends the unexports that have nothing to wait for
   // any more.
   void settle_unexports();
+  // The send queue of this process has been looked at and holds nothing, though it may have fewer
+  // transfers behind it than unexports wait for: what it had published it has withdrawn.
+  void found_empty(Process& sender);
   bool unexports_waiting() const { return !waiting_unexports_.empty(); }
 
  private:
@@ -107,6 +110,7 @@ class Machine {
   wire::ImportReply grant(Process& importer, const wire::ImportRequest& request,
                           ExportedBuffer& buffer);
   ExportedBuffer* find_export(const wire::ImportRequest& request) const;
+  void stop_waiting_for(Process& sender);
   void revoke(ExportedBuffer& buffer, wire::ImportPhase phase);
   void drop_import(Process& process, std::uint32_t slot);
   void settle_imports_of(ExportedBuffer& buffer);

@@ -122,6 +122,18 @@ void Machine::settle_unexports() {
   }
 }
 
+void Machine::found_empty(Process& sender) {
+  stop_waiting_for(sender);
+  settle_unexports();
+}
+
+void Machine::stop_waiting_for(Process& sender) {
+  for (WaitingUnexport& wait : waiting_unexports_) {
+    std::erase_if(wait.senders, [&](const auto& waited) { return waited.first == &sender; });
+  }
+  sender.awaited = 0;
+}
+
 // Takes the pages out of the incoming page table, so that nothing can arrive any more, and tells
 // the importers.
 void Machine::revoke(ExportedBuffer& buffer, wire::ImportPhase phase) {

@@ -8,6 +8,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
 #include "nicsim/testing/fake_client.h"
 
 using namespace vmmc;
@@ -271,4 +276,79 @@ TEST_CASE_FIXTURE(MachineFixture, "the end of an exporter is written into its im
   CHECK(machine.unimport(*importer.process, {{}, import.import_slot, import.import_generation}) ==
         Status::kOk);
   CHECK(phase() == wire::ImportPhase::kFree);
+}
+
+namespace {
+
+using Identities = std::vector<std::pair<std::uint32_t, std::uint32_t>>;  // node and process
+
+// All importers of a buffer, asked for a reply at a time.
+Identities list(nicsim::Machine& machine, nicsim::Process& owner, std::uint32_t id) {
+  Identities result;
+  for (;;) {
+    const auto reply =
+        machine.list_importers(owner, {{}, id, static_cast<std::uint32_t>(result.size())});
+    REQUIRE(reply.header.status == Status::kOk);
+    REQUIRE(reply.listed <= wire::kMaxListedImporters);
+    for (std::uint32_t i = 0; i < reply.listed; ++i) {
+      result.emplace_back(reply.importers[i].node, reply.importers[i].process);
+    }
+    REQUIRE(result.size() <= reply.total);
+    if (result.size() == reply.total) break;
+    REQUIRE(reply.listed == wire::kMaxListedImporters);
+  }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(MachineFixture, "importers are listed, one for each import, page by page") {
+  FakeClient exporter(machine, 0);
+  REQUIRE(exporter.export_bytes(1, 0, 64) == Status::kOk);
+  CHECK(list(machine, *exporter.process, 1).empty());
+  std::vector<std::unique_ptr<FakeClient>> importers;
+  std::vector<wire::ImportReply> imports;
+  Identities expected;
+  constexpr std::uint32_t kCount = 2 * wire::kMaxListedImporters + 1;
+  for (std::uint32_t i = 0; i < kCount; ++i) {
+    if (i % 2 == 0) importers.push_back(std::make_unique<FakeClient>(machine, i % 4, 1));
+    FakeClient& importer = *importers.back();
+    imports.push_back(*machine.import(*importer.process, importer.import_request(exporter, 1)));
+    expected.emplace_back(importer.process->node, importer.process->id);
+  }
+  std::sort(expected.begin(), expected.end());
+  CHECK(list(machine, *exporter.process, 1) == expected);
+
+  const auto gone = std::pair(importers[0]->process->node, importers[0]->process->id);
+  machine.detach(*importers[0]->process);  // who held two imports
+  std::erase(expected, gone);
+  const auto given_up = std::pair(importers[1]->process->node, importers[1]->process->id);
+  CHECK(machine.unimport(*importers[1]->process,
+                         {{}, imports[2].import_slot, imports[2].import_generation}) ==
+        Status::kOk);
+  expected.erase(std::find(expected.begin(), expected.end(), given_up));
+  CHECK(list(machine, *exporter.process, 1) == expected);
+  CHECK(expected.size() == kCount - 3);
+}
+
+TEST_CASE_FIXTURE(MachineFixture,
+                  "importers: of no buffer, behind the last, and of a buffer that goes") {
+  FakeClient exporter(machine, 0);
+  FakeClient importer(machine, 1);
+  REQUIRE(exporter.export_bytes(1, 0, 64) == Status::kOk);
+  const auto import = *machine.import(*importer.process, importer.import_request(exporter, 1));
+  const auto ask = [&](FakeClient& client, std::uint32_t id, std::uint32_t first) {
+    return machine.list_importers(*client.process, {{}, id, first});
+  };
+  CHECK(ask(exporter, 2, 0).header.status == Status::kUnknownExport);
+  CHECK(ask(importer, 1, 0).header.status == Status::kUnknownExport);  // not its own
+  CHECK(ask(exporter, 1, 0).listed == 1);
+  for (const std::uint32_t first : {1u, 2u, UINT32_MAX}) {
+    CHECK(ask(exporter, 1, first).total == 1);
+    CHECK(ask(exporter, 1, first).listed == 0);
+  }
+  importer.post(import, 0, std::as_bytes(std::span("x", 1)));
+  CHECK_FALSE(machine.unexport(*exporter.process, {{}, 1, 0}).has_value());
+  CHECK(ask(exporter, 1, 0).header.status == Status::kUnknownExport);
 }

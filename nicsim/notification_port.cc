@@ -8,8 +8,14 @@
 namespace vmmc::nicsim {
 
 bool NotificationPort::post(const wire::Notification& notification) {
-  if (!kept_.empty()) return ask_for_room() && (refill(), kept_.empty()) && put(notification);
-  return put(notification) || (ask_for_room() && put(notification));
+  refill();
+  return kept_.empty() && (put(notification) || (ask_for_room() && put(notification)));
+}
+
+bool NotificationPort::keep(const wire::Notification& notification) {
+  if (kept_.size() >= kMaxKept) return false;
+  kept_.push_back(notification);
+  return true;
 }
 
 void NotificationPort::refill() {

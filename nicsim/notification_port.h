@@ -13,6 +13,7 @@
 //   Notifications reach the queue in the order in which they were given to post() and keep().
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 
@@ -32,8 +33,10 @@ class NotificationPort {
   bool post(const wire::Notification& notification);
 
   // Keeps one that finds no room until there is: for the time in which a client waits for nicsim and
-  // so cannot make room. Bounded by what its senders have asked for already.
-  void keep(const wire::Notification& notification) { kept_.push_back(notification); }
+  // so cannot make room. False if too many are kept already, and this one is lost: by no single
+  // unexport of ordinary programs, but clients that work together could have any number kept.
+  bool keep(const wire::Notification& notification);
+  static constexpr std::size_t kMaxKept = 65536;
 
   // The client may have made room: brings in what was kept.
   void refill();

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
@@ -59,6 +60,16 @@ bool has_hung_up(int socket) {
   return ::poll(&poll, 1, 0) == 1 && (poll.revents & POLLHUP) != 0;
 }
 
+// The client holds the same file description: it may have made it blocking, and may read it first,
+// so the call itself must be one that does not wait. (Linux below 5.8 has none for an eventfd.)
+void take_rings(int doorbell) {
+  std::uint64_t rings = 0;
+  const iovec there{&rings, sizeof rings};
+  if (::preadv2(doorbell, &there, 1, -1, RWF_NOWAIT) < 0 && errno == EOPNOTSUPP) {
+    (void)!::read(doorbell, &rings, sizeof rings);
+  }
+}
+
 }  // namespace
 
 Session::Session(boost::asio::io_context& context, platform::FileDescriptor socket,
@@ -103,9 +114,7 @@ void Session::await_doorbell() {
   doorbell_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                        [self = shared_from_this()](const boost::system::error_code& error) {
                          if (error || self->stopped_) return;
-                         std::uint64_t rings = 0;
-                         // Non-blocking; a client that reads it first only cheats itself.
-                         (void)!::read(self->doorbell_.native_handle(), &rings, sizeof rings);
+                         take_rings(self->doorbell_.native_handle());
                          self->events_.doorbell(*self->process_);
                          self->await_doorbell();
                        });

@@ -259,7 +259,10 @@ bool TransferEngine::notify(Process& sender) {
       ChannelView::count(sender.channel.counters().notification_stalls);
       return false;
     }
-    receiver.notifications.keep(notification);
+    if (!receiver.notifications.keep(notification)) {
+      ChannelView::count(receiver.channel.counters().notifications_discarded);
+      return true;
+    }
   }
   ChannelView::count(sender.channel.counters().notifications_sent);
   return true;

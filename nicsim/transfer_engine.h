@@ -60,7 +60,6 @@ class TransferEngine {
   static void land(const Transfer& transfer, std::byte* own, std::uint64_t length,
                    Landing& landing);
   wire::Status advance(Process& process);
-  wire::Status carry_out_atomic(Process& process, const Landing& landing);
   void count_arrival(Process& sender, const Landing& landing);
   wire::Status refusal(const Process& process, const Transfer& transfer) const;
   bool notify(Process& sender);

@@ -10,41 +10,13 @@
 #include <numeric>
 #include <random>
 
-#include "nicsim/testing/fake_client.h"
+#include "nicsim/testing/engine_fixture.h"
 
 using namespace vmmc;
-using nicsim::testing::FakeClient;
-using nicsim::testing::MachineFixture;
+using nicsim::testing::EngineFixture;
 using wire::LocalPlace;
 using wire::Status;
-
-namespace {
-
-struct EngineFixture : MachineFixture {
-  nicsim::TransferEngine engine{machine.backplane()};
-  FakeClient receiver{machine, 0, 1024};
-  FakeClient sender{machine, 1, 1024};
-
-  wire::ImportReply connect(std::uint64_t offset, std::uint64_t length, std::uint32_t id = 1) {
-    REQUIRE(receiver.export_bytes(id, offset, length) == Status::kOk);
-    return *machine.import(*sender.process, sender.import_request(receiver, id));
-  }
-  void serve() {
-    while (engine.serve(*sender.process) != nicsim::TransferEngine::Served::kNothing) {
-    }
-  }
-  Status send(const wire::ImportReply& import, std::uint64_t offset, std::string_view text) {
-    const auto ticket = sender.post(import, offset, std::as_bytes(std::span(text)));
-    serve();
-    REQUIRE(sender.completed(ticket));
-    return sender.result(ticket);
-  }
-  std::string_view received(std::uint64_t offset, std::size_t length) {
-    return {reinterpret_cast<const char*>(receiver.memory()) + offset, length};
-  }
-};
-
-}  // namespace
+using Served = nicsim::TransferEngine::Served;
 
 TEST_CASE_FIXTURE(EngineFixture, "inline bytes land at the offset they were sent to") {
   const auto import = connect(100, 8192);
@@ -203,7 +175,7 @@ TEST_CASE_FIXTURE(EngineFixture,
   const auto import = connect(0, 4 << 20);
   const auto ticket =
       sender.post(import, 0, LocalPlace::kSegment, {4 << 20, 0, sender.segment, 0, 0, 0, 0});
-  CHECK(engine.serve(*sender.process));
+  CHECK(engine.serve(*sender.process) == Served::kWorked);
   CHECK_FALSE(sender.completed(ticket));
   SUBCASE("exporter") {
     machine.detach(*receiver.process);
@@ -244,7 +216,7 @@ TEST_CASE_FIXTURE(EngineFixture,
                                    .reserved2 = 0,
                                    .immediate = 0});
   std::fill_n(sender.memory(), 512 * 4096, std::byte{7});
-  CHECK(engine.serve(*sender.process));  // a first piece
+  CHECK(engine.serve(*sender.process) == Served::kWorked);  // a first piece
   wire::UnimportRequest unimport{};
   unimport.import_slot = writable.import_slot;
   unimport.import_generation = writable.import_generation;

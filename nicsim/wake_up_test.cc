@@ -70,7 +70,7 @@ TEST_CASE_FIXTURE(WakeFixture, "a watched word wakes for its own bytes only") {
 TEST_CASE_FIXTURE(WakeFixture, "a long transfer wakes a watcher as soon as the word is there") {
   watch(receiver.segment, 64);
   post(0, 4 << 20);
-  CHECK(engine.serve(*sender.process));
+  CHECK(engine.serve(*sender.process) == nicsim::TransferEngine::Served::kWorked);
   CHECK_FALSE(sender.completed(0));
   CHECK(wakeups(receiver) == 1);
 }
@@ -78,7 +78,7 @@ TEST_CASE_FIXTURE(WakeFixture, "a long transfer wakes a watcher as soon as the w
 TEST_CASE_FIXTURE(WakeFixture, "any arrival wakes who asked for any, once for each transfer") {
   receiver.channel().wake_request.armed = wire::kWakeOnArrival;
   post(0, 4 << 20);
-  CHECK(engine.serve(*sender.process));
+  CHECK(engine.serve(*sender.process) == nicsim::TransferEngine::Served::kWorked);
   CHECK(wakeups(receiver) == 0);
   serve();
   CHECK(wakeups(receiver) == 1);
@@ -86,7 +86,7 @@ TEST_CASE_FIXTURE(WakeFixture, "any arrival wakes who asked for any, once for ea
 
 TEST_CASE_FIXTURE(WakeFixture, "what came of a transfer that then failed is an arrival, too") {
   post(0, 4 << 20);
-  CHECK(engine.serve(*sender.process));
+  CHECK(engine.serve(*sender.process) == nicsim::TransferEngine::Served::kWorked);
   receiver.channel().wake_request.armed = wire::kWakeOnArrival;
   CHECK(machine.release_segment(*sender.process, sender.segment) == wire::Status::kOk);
   serve();

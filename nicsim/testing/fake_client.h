@@ -8,8 +8,11 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -92,6 +95,36 @@ class FakeClient {
     return publish(slot, kind, 0);
   }
 
+  // Local bytes in this client's segment, or (with another place) in its staging area.
+  wire::LocalBytes local(std::uint64_t length, std::uint64_t address) const {
+    return {length, address, segment, 0, length, 0, 0};
+  }
+  wire::LocalBytes memory_bytes(void* address, std::uint64_t length) const {
+    return local(length, reinterpret_cast<std::uint64_t>(address));
+  }
+  std::uint64_t post_operation(const wire::ImportReply& import, std::uint64_t offset,
+                               wire::Operation operation, wire::LocalPlace place,
+                               const wire::LocalBytes& bytes, std::uint8_t flags = 0) {
+    wire::SendDescriptor& slot = next_slot(import, offset);
+    slot.local = bytes;
+    return publish(slot, place, 0, operation, flags);
+  }
+  std::uint64_t post_atomic(const wire::ImportReply& import, std::uint64_t offset,
+                            const wire::AtomicOperands& operands) {
+    wire::SendDescriptor& slot = next_slot(import, offset);
+    slot.atomic = operands;
+    return publish(slot, wire::LocalPlace::kInline, 0, wire::Operation::kAtomic);
+  }
+  // An update with its bytes inline, and a notification.
+  std::uint64_t post_notify(const wire::ImportReply& import, std::uint64_t offset,
+                            std::string_view bytes, std::uint32_t immediate) {
+    wire::SendDescriptor& slot = next_slot(import, offset);
+    std::memcpy(slot.inline_notify.bytes, bytes.data(), bytes.size());
+    slot.inline_notify.immediate = immediate;
+    return publish(slot, wire::LocalPlace::kInline, static_cast<std::uint8_t>(bytes.size()),
+                   wire::Operation::kDeliberateUpdate, wire::kNotify);
+  }
+
   wire::SendDescriptor& next_slot(const wire::ImportReply& import, std::uint64_t offset) {
     wire::SendDescriptor& slot = channel().send_queue[tickets_ % wire::kSendSlots];
     slot.import_slot = import.import_slot;
@@ -112,6 +145,24 @@ class FakeClient {
     return static_cast<wire::Status>(channel().results[ticket % wire::kSendSlots].load());
   }
 
+  std::uint64_t previous(std::uint64_t ticket) {
+    return channel().previous[ticket % wire::kSendSlots].load();
+  }
+
+  // Takes the next notification as the library would; nothing: there is none.
+  std::optional<wire::Notification> take_notification() {
+    if (channel().notification_status.produced.load() == taken_) return std::nullopt;
+    const wire::Notification result = channel().notifications[taken_ % wire::kNotificationSlots];
+    channel().notification_demand.consumed.store(++taken_);
+    return result;
+  }
+  // True, once, if nicsim waits for the room that has been made: now the doorbell has to be rung.
+  bool must_ring_for_room() { return channel().notification_demand.nic_waits.exchange(0) == 1; }
+  std::uint64_t notifications_waiting() {
+    return channel().notification_status.produced.load() - taken_;
+  }
+  std::uint64_t tickets() const { return tickets_; }
+
   Process* process;
   std::uint32_t segment;
 
@@ -120,6 +171,7 @@ class FakeClient {
   platform::SharedMapping channel_mapping_;
   platform::SharedMapping segment_mapping_;
   std::uint64_t tickets_ = 0;
+  std::uint64_t taken_ = 0;
   std::uint32_t requests_ = 0;
 };
 
@@ -135,7 +187,12 @@ struct MachineFixture {
                    .unexport =
                        [this](Process& process, const wire::PlainReply& reply) {
                          late_unexports.emplace_back(&process, reply);
+                       },
+                   .attend =
+                       [this](Process& process) {
+                         if (attend) attend(process);
                        }}};
+  std::function<void(Process&)> attend;
 };
 
 }  // namespace vmmc::nicsim::testing
