@@ -5,6 +5,7 @@
 
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -13,17 +14,45 @@
 namespace vmmc::nicsim {
 namespace {
 
+using CopyWords = void (*)(std::byte* destination, const std::byte* source, std::size_t length);
+
 // A process may send from one of its buffers to the same buffer; then the ranges may overlap.
-void copy_between(std::byte* destination, const std::byte* source, std::size_t length) {
+void copy_between(std::byte* destination, const std::byte* source, std::size_t length,
+                  CopyWords copy) {
   if (source < destination + length && destination < source + length) {
     std::memmove(destination, source, length);
   } else {
-    platform::copy_words(destination, source, length);
+    copy(destination, source, length);
   }
 }
 
-// Through the kernel, from or to memory that nicsim has not mapped.
-wire::Status move_across(const Process& process, const Transfer& transfer,
+// Through the kernel, to memory that nicsim has not mapped. The kernel would not read whole words.
+wire::Status write_across(const Process& process, const Transfer& transfer,
+                          std::span<const Run> runs) {
+  constexpr std::size_t kPortion = 32 * 1024;
+  alignas(8) std::array<std::byte, kPortion + 8> aside;
+  std::uint64_t address = transfer.descriptor.local.address + transfer.done;
+  for (const Run& run : runs) {
+    for (std::size_t done = 0; done < run.length;) {
+      const std::byte* const source = run.address + done;
+      const std::size_t portion = std::min(run.length - done, kPortion);
+      std::byte* const copy = aside.data() + reinterpret_cast<std::uintptr_t>(source) % 8;
+      platform::read_words(copy, source, portion);
+      const iovec here{copy, portion};
+      const iovec there{reinterpret_cast<void*>(address), portion};
+      if (::process_vm_writev(process.pid, &here, 1, &there, 1, 0) !=
+          static_cast<ssize_t>(portion)) {
+        return wire::Status::kBadSource;
+      }
+      address += portion;
+      done += portion;
+    }
+  }
+  return wire::Status::kOk;
+}
+
+// Through the kernel, from memory that nicsim has not mapped.
+wire::Status read_across(const Process& process, const Transfer& transfer,
                          std::span<const Run> runs) {
   std::array<iovec, kMaxRuns> here;
   std::size_t total = 0;
@@ -34,9 +63,7 @@ wire::Status move_across(const Process& process, const Transfer& transfer,
   // An address of the other process: a number here, never dereferenced.
   auto* address = reinterpret_cast<void*>(transfer.descriptor.local.address + transfer.done);
   const iovec there{address, total};
-  const auto move =
-      transfer.operation == wire::Operation::kFetch ? ::process_vm_writev : ::process_vm_readv;
-  const ssize_t moved = move(process.pid, here.data(), runs.size(), &there, 1, 0);
+  const ssize_t moved = ::process_vm_readv(process.pid, here.data(), runs.size(), &there, 1, 0);
   return moved == static_cast<ssize_t>(total) ? wire::Status::kOk : wire::Status::kBadSource;
 }
 
@@ -88,12 +115,18 @@ wire::Status move_bytes(const Process& process, const Transfer& transfer,
     }
     return wire::Status::kOk;
   }
-  if (transfer.place == wire::LocalPlace::kMemory) return move_across(process, transfer, runs);
+  const bool fetch = transfer.operation == wire::Operation::kFetch;
+  if (transfer.place == wire::LocalPlace::kMemory) {
+    return fetch ? write_across(process, transfer, runs) : read_across(process, transfer, runs);
+  }
   std::byte* local = find_local(process, transfer);
   if (local == nullptr) return wire::Status::kBadSource;
-  const bool fetch = transfer.operation == wire::Operation::kFetch;
   for (const Run& run : runs) {
-    copy_between(fetch ? local : run.address, fetch ? run.address : local, run.length);
+    if (fetch) {
+      copy_between(local, run.address, run.length, platform::read_words);
+    } else {
+      copy_between(run.address, local, run.length, platform::copy_words);
+    }
     local += run.length;
   }
   return wire::Status::kOk;

@@ -18,7 +18,7 @@ wire::Status Redirections::add(std::uint64_t offset, std::uint64_t length, Named
   if (next != redirections_.begin() && std::prev(next)->second.end > offset) {
     return wire::Status::kOverlap;
   }
-  if (redirections_.size() >= kMaxRedirections) return wire::Status::kTooManyRedirections;
+  if (redirections_.size() >= wire::kMaxRedirections) return wire::Status::kTooManyRedirections;
   redirections_.emplace(offset, Redirection{end, std::move(pages), page_offset});
   return wire::Status::kOk;
 }

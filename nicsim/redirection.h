@@ -16,6 +16,7 @@
 
 #include "nicsim/byte_set.h"
 #include "nicsim/segment.h"
+#include "nicsim/wire/control.h"
 #include "nicsim/wire/status.h"
 
 namespace vmmc::nicsim {
@@ -28,8 +29,6 @@ struct NamedPages {
 
 class Redirections {
  public:
-  static constexpr std::size_t kMaxRedirections = 1024;
-
   // Where [offset, offset + length) goes from now on: to the pages, from `page_offset` of the first
   // on. kOverlap: a part of it is redirected already; kTooManyRedirections.
   wire::Status add(std::uint64_t offset, std::uint64_t length, NamedPages pages,

@@ -312,7 +312,7 @@ TEST_CASE_FIXTURE(RedirectionFixture, "each refusal has its own status") {
 }
 
 TEST_CASE_FIXTURE(RedirectionFixture, "their number is bounded") {
-  constexpr std::uint64_t kMost = nicsim::Redirections::kMaxRedirections;
+  constexpr std::uint64_t kMost = wire::kMaxRedirections;
   for (std::uint64_t i = 0; i < kMost; ++i) REQUIRE(redirect(i * 8, 8, kElsewhere) == 0);
   CHECK(ask(request(kMost * 8, 8, kElsewhere)).header.status == Status::kTooManyRedirections);
   direct(0);

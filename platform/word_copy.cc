@@ -34,6 +34,14 @@ void store_word(std::byte* destination, const std::byte* source) {
       .store(word, std::memory_order_relaxed);
 }
 
+// Loads one aligned word whole; the destination may lie anywhere.
+template <typename Word>
+void load_word(std::byte* destination, const std::byte* source) {
+  auto* const from = reinterpret_cast<Word*>(const_cast<std::byte*>(source));
+  const Word word = std::atomic_ref<Word>(*from).load(std::memory_order_relaxed);
+  std::memcpy(destination, &word, sizeof word);
+}
+
 bool aligned(const std::byte* address, std::size_t alignment) {
   return (reinterpret_cast<std::uintptr_t>(address) & (alignment - 1)) == 0;
 }
@@ -123,6 +131,28 @@ void copy_words(std::byte* destination, const std::byte* source, std::size_t len
     copy_head(rest);
     if (rest.length >= 8) copy_bulk(rest);  // then the head is complete
     copy_tail(rest);
+  }
+  std::atomic_thread_fence(std::memory_order_release);
+}
+
+void read_words(std::byte* destination, const std::byte* source, std::size_t length) {
+  const auto distance =
+      reinterpret_cast<std::uintptr_t>(destination) - reinterpret_cast<std::uintptr_t>(source);
+  if (distance % sizeof(std::uint64_t) == 0) return copy_words(destination, source, length);
+  while (length > 0) {
+    std::size_t step = 1;
+    if (length >= 8 && aligned(source, 8)) {
+      load_word<std::uint64_t>(destination, source);
+      step = 8;
+    } else if (length >= 4 && aligned(source, 4)) {
+      load_word<std::uint32_t>(destination, source);
+      step = 4;
+    } else {
+      load_word<std::uint8_t>(destination, source);
+    }
+    destination += step;
+    source += step;
+    length -= step;
   }
   std::atomic_thread_fence(std::memory_order_release);
 }

@@ -14,4 +14,8 @@ namespace vmmc::platform {
 // words of one copy is not promised.
 void copy_words(std::byte* destination, const std::byte* source, std::size_t length);
 
+// The same for a source that others change meanwhile: it is the words of the source that are loaded
+// whole. Those of the destination are stored whole if both have the same place in an 8-byte word.
+void read_words(std::byte* destination, const std::byte* source, std::size_t length);
+
 }  // namespace vmmc::platform

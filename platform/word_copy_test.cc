@@ -44,10 +44,19 @@ class Copier {
         before_(room_) {}
 
   bool copies(std::size_t destination_offset, std::size_t source_offset, std::size_t length) {
+    return copies(copy_words, destination_offset, source_offset, length) &&
+           copies(read_words, destination_offset, source_offset, length);
+  }
+
+ private:
+  using Copy = void (*)(std::byte* destination, const std::byte* source, std::size_t length);
+
+  bool copies(Copy copy, std::size_t destination_offset, std::size_t source_offset,
+              std::size_t length) {
     std::byte* const destination = place(room_, kGuard + destination_offset);
     const std::byte* const source = place(source_, source_offset);
     const std::size_t begin = static_cast<std::size_t>(destination - room_.data());
-    copy_words(destination, source, length);
+    copy(destination, source, length);
     const bool right =
         std::equal(destination, destination + length, source) &&
         std::equal(destination - kGuard, destination, before_.data() + begin - kGuard) &&
@@ -57,7 +66,6 @@ class Copier {
     return right;
   }
 
- private:
   std::vector<std::byte> source_;
   std::vector<std::byte> room_;
   const std::vector<std::byte> before_;

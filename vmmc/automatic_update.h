@@ -68,6 +68,7 @@ typedef struct vmmc_bind_options {
 #define VMMC_BIND_DEFAULTS \
   { VMMC_CAPTURE_AUTO, VMMC_COMBINE_TIMER, 50000, 0 }
 
+/* Ends with vmmc_unbind, and with vmmc_finalize: then it must not be used in typed stores any more. */
 typedef struct vmmc_binding vmmc_binding;
 
 /* Binds `length` bytes from `local` to the remote bytes that `proxy` stands for. NULL options mean

@@ -17,13 +17,17 @@ int vmmc_redirect(uint32_t buffer_id, size_t offset, size_t length, void* destin
                   size_t* copied) {
   return connected([&](Attachment& held) {
     if (destination == nullptr) return null_pointer("destination");
+    const int status = held.exports().check_redirection(buffer_id, offset, length);
+    if (status != VMMC_OK) return status;
     return held.redirections().add(buffer_id, offset, length, destination, copied);
   });
 }
 
 int vmmc_end_redirection(uint32_t buffer_id, size_t offset, size_t* arrived) {
-  return connected(
-      [&](Attachment& held) { return held.redirections().remove(buffer_id, offset, arrived); });
+  return connected([&](Attachment& held) {
+    const int status = held.exports().check_known(buffer_id);
+    return status != VMMC_OK ? status : held.redirections().remove(buffer_id, offset, arrived);
+  });
 }
 
 }  // extern "C"

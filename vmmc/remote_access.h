@@ -22,9 +22,10 @@ extern "C" {
  *
  * The started form returns at once, and the destination is defined when vmmc_send_test or
  * vmmc_send_wait says so; where nicsim can neither find nor reach the destination, the fetch is
- * carried out before the call returns.
- * Errors: OUTSIDE_PROXY, UNEXPORTED, PEER_DEAD, NOT_READABLE, BAD_SOURCE (the destination cannot be
- * written), ZERO_LENGTH, LENGTH_OVERFLOW, INVALID_ARGUMENT, INTERRUPTED_SEND. Rules: S9.1-S9.3 */
+ * carried out before the call returns. A destination that cannot be written is SIGSEGV in
+ * vmmc_fetch, as with memcpy, and BAD_SOURCE where nicsim writes it (vmmc_fetch_start).
+ * Errors: OUTSIDE_PROXY, UNEXPORTED, PEER_DEAD, NOT_READABLE, BAD_SOURCE, ZERO_LENGTH,
+ * LENGTH_OVERFLOW, INVALID_ARGUMENT, INTERRUPTED_SEND. Rules: S9.1-S9.3 */
 int vmmc_fetch(void* destination, const void* proxy, size_t length);
 int vmmc_fetch_start(void* destination, const void* proxy, size_t length,
                      vmmc_send_handle* handle);
@@ -35,7 +36,7 @@ int vmmc_fetch_start(void* destination, const void* proxy, size_t length,
  * operations on it, remote ones and those of the exporter's own code. Needs an import with VMMC_READ
  * and VMMC_WRITE. Waits for the result: *previous (may be NULL) is the word's value before.
  * Errors: MISALIGNED, OUTSIDE_PROXY, UNEXPORTED, PEER_DEAD, NOT_READABLE, NOT_WRITABLE,
- * INVALID_ARGUMENT, INTERRUPTED_SEND. Rules: S10.1, S10.2 */
+ * INTERRUPTED_SEND. Rules: S10.1, S10.2 */
 int vmmc_fetch_add_32(void* proxy, uint32_t addend, uint32_t* previous);
 int vmmc_fetch_add_64(void* proxy, uint64_t addend, uint64_t* previous);
 int vmmc_swap_32(void* proxy, uint32_t value, uint32_t* previous);

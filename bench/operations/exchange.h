@@ -78,10 +78,13 @@ class Exchange {
     must(proxy_.send(value, offset), "vmmc_send");
   }
 
-  // Both processes have come here.
+  // Both processes have come here. Rank 1 says so second, and sends nothing before: a handler that
+  // runs there by signal must not find a send interrupted.
   void meet() {
-    send(kTurn, ++turn_);
+    ++turn_;
+    if (rank() == 0) send(kTurn, turn_);
     await(kTurn, turn_);
+    if (rank() == 1) send(kTurn, turn_);
   }
 
  private:

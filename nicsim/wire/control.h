@@ -227,6 +227,7 @@ static_assert(sizeof(ListImportersReply) == 280);
 // The most that one redirection covers: bytes that have arrived already are copied while everybody
 // waits.
 inline constexpr std::uint64_t kMaxRedirectionBytes = 1 << 20;
+inline constexpr std::uint32_t kMaxRedirections = 1024;  // of one buffer
 
 // From now on what is sent to [offset, offset + length) of the buffer goes to the extents instead.
 // What has arrived there since the export, or since it was last redirected, is copied there first.

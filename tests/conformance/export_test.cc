@@ -2,15 +2,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
+#include <map>
 #include <thread>
 #include <vector>
 
-#include "tests/conformance/conformance.h"
+#include "tests/conformance/remote_access_helpers.h"
 
 using namespace vmmc::testing;
 
@@ -219,61 +221,152 @@ TEST_CASE("S2.7 the exporter says who may import, and for what") {
        }});
 }
 
-TEST_CASE("S2.8 after unexport no byte arrives, and what was sent before it has") {
-  NicsimProcess nicsim;
-  run_processes(nicsim, {[](Part& part) {
-                           attach();
-                           unsigned char* memory = export_new(8, 1);
-                           part.meet();
-                           while (look(memory) < 1000) {
-                           }
-                           EXPECT(vmmc_unexport(1) == VMMC_OK);
-                           const std::uint32_t last = look(memory);
-                           part.meet();  // the writer has seen the refusal by now
-                           EXPECT(look(memory) == last);
-                           EXPECT(vmmc_unexport(1) == VMMC_ERR_UNKNOWN_EXPORT);
-                         },
-                         [](Part& part) {
-                           attach();
-                           part.meet();
-                           Proxy proxy = import_from(0, 1);
-                           int status = VMMC_OK;
-                           for (std::uint32_t i = 1; status == VMMC_OK; ++i) {
-                             status = vmmc_send(&i, proxy.address, sizeof i);
-                           }
-                           EXPECT(status == VMMC_ERR_UNEXPORTED);
-                           const int fence = vmmc_fence();
-                           EXPECT(fence == VMMC_OK || fence == VMMC_ERR_UNEXPORTED);
-                           part.meet();
-                         }});
+namespace {
+
+// How many imports of buffer 1 each process holds.
+std::map<std::uint32_t, int> importers_of_buffer_1() {
+  std::size_t count = 0;
+  EXPECT(vmmc_importers(1, nullptr, 0, &count) == VMMC_OK);
+  std::vector<vmmc_identity> importers(count + 5, {77, 77});
+  std::size_t again = 0;
+  EXPECT(vmmc_importers(1, importers.data(), importers.size(), &again) == VMMC_OK);
+  EXPECT(again == count);
+  std::map<std::uint32_t, int> found;
+  for (std::size_t i = 0; i < importers.size(); ++i) {
+    EXPECT((i < count) == (importers[i].process != 77));
+    if (i >= count) continue;
+    EXPECT(importers[i].node == importers[i].process % 4);
+    ++found[importers[i].process];
+  }
+  return found;
 }
 
-TEST_CASE("S2.9 a proxy of an earlier export never reaches the later one of the same id") {
+}  // namespace
+
+TEST_CASE("S2.10 a process learns who imports its buffer, once for each import that is held") {
   NicsimProcess nicsim;
-  run_processes(nicsim, {[](Part& part) {
-                           attach();
-                           unsigned char* memory = export_new(64, 1);
-                           part.meet();
-                           part.meet();
-                           EXPECT(vmmc_unexport(1) == VMMC_OK);
-                           EXPECT(vmmc_export(memory, 64, 1, nullptr) == VMMC_OK);
-                           part.meet();
-                           part.meet();
-                           EXPECT(look(memory) == 0);
-                           await(memory + 4, 2);
-                         },
-                         [](Part& part) {
-                           attach();
-                           part.meet();
-                           Proxy old = import_from(0, 1);
-                           part.meet();
-                           part.meet();
-                           const std::uint32_t word = 1;
-                           EXPECT(vmmc_send(&word, old.address, 4) == VMMC_ERR_UNEXPORTED);
-                           Proxy fresh = import_from(0, 1);
-                           EXPECT(vmmc_send(&word, old.address, 4) == VMMC_ERR_UNEXPORTED);
-                           part.meet();
-                           send_word(2, fresh.address + 4);
-                           EXPECT(vmmc_fence() == VMMC_OK);
-                         }});
+  run_processes(
+      nicsim, {[](Part& part) {
+                 attach();
+                 unsigned char* memory = export_new(64, 1);
+                 export_new(64, 2);
+                 EXPECT(importers_of_buffer_1().empty());
+                 part.meet();
+                 part.meet();
+                 EXPECT((importers_of_buffer_1() == std::map<std::uint32_t, int>{{1, 2}, {2, 40}}));
+                 vmmc_identity few[3] = {{9, 9}, {9, 9}, {9, 9}};
+                 std::size_t count = 0;
+                 EXPECT(vmmc_importers(1, few, 2, &count) == VMMC_OK);
+                 EXPECT(count == 42);
+                 EXPECT((few[1].process != 9 && few[2].process == 9));
+                 part.meet();
+                 part.meet();  // 1 has given one up, 2 has ended
+                 // nicsim may not have heard of the end yet
+                 while (importers_of_buffer_1() != std::map<std::uint32_t, int>{{1, 1}}) {
+                   ::usleep(1'000);
+                 }
+                 import_from(0, 1);
+                 EXPECT((importers_of_buffer_1() == std::map<std::uint32_t, int>{{0, 1}, {1, 1}}));
+                 EXPECT(vmmc_unexport(1) == VMMC_OK);
+                 EXPECT(vmmc_importers(1, few, 2, &count) == VMMC_ERR_UNKNOWN_EXPORT);
+                 EXPECT(vmmc_export(memory, 64, 1, nullptr) == VMMC_OK);
+                 EXPECT(importers_of_buffer_1().empty());
+                 part.meet();
+               },
+               [](Part& part) {
+                 attach();
+                 part.meet();
+                 const Proxy proxy = import_from(0, 1);
+                 import_from(0, 1);
+                 part.meet();
+                 part.meet();
+                 EXPECT(vmmc_unimport(proxy.address) == VMMC_OK);
+                 part.meet();
+                 part.meet();
+               },
+               [](Part& part) {
+                 attach();
+                 part.meet();
+                 for (int i = 0; i < 40; ++i) import_from(0, 1);
+                 import_from(0, 2);
+                 part.meet();
+                 part.meet();
+                 part.die();
+               }});
+}
+
+namespace {
+
+// Every call that moves bytes to or from a proxy.
+void expect_nothing_moves(unsigned char* address) {
+  std::uint64_t word = 5;
+  vmmc_send_handle handle = 0;
+  const vmmc_piece piece{&word, 4};
+  EXPECT(vmmc_send(&word, address, 4) == VMMC_ERR_OUTSIDE_PROXY);
+  EXPECT(vmmc_send_start(&word, address, 4, &handle) == VMMC_ERR_OUTSIDE_PROXY);
+  EXPECT(vmmc_send_gather(&piece, 1, address) == VMMC_ERR_OUTSIDE_PROXY);
+  EXPECT(vmmc_send_strided(&word, 4, address, 4, 4, 1) == VMMC_ERR_OUTSIDE_PROXY);
+  EXPECT(vmmc_fetch(&word, address, 4) == VMMC_ERR_OUTSIDE_PROXY);
+  EXPECT(vmmc_fetch_start(&word, address, 4, &handle) == VMMC_ERR_OUTSIDE_PROXY);
+  EXPECT(vmmc_fetch_add_32(address, 1, nullptr) == VMMC_ERR_OUTSIDE_PROXY);
+  EXPECT(vmmc_swap_64(address, 1, nullptr) == VMMC_ERR_OUTSIDE_PROXY);
+  EXPECT(vmmc_compare_swap_32(address, 0, 1, nullptr) == VMMC_ERR_OUTSIDE_PROXY);
+  EXPECT(word == 5);
+}
+
+}  // namespace
+
+TEST_CASE("S2.11 nothing moves before both an export and an import, nor by another's import") {
+  NicsimProcess nicsim;
+  run_processes(nicsim,
+                {[](Part& part) {
+                   attach();
+                   unsigned char* memory = export_new(4096, 1);
+                   part.meet();
+                   part.meet();
+                   EXPECT(vmmc_fence() == VMMC_OK);
+                   for (int i = 0; i < 4096; ++i) EXPECT(memory[i] == (i == 0 ? 7 : 0));
+                 },
+                 [](Part& part) {
+                   attach();
+                   part.meet();
+                   const Proxy proxy = import_for(0, 1);
+                   send_word(7, proxy.address);
+                   part.value(0).store(reinterpret_cast<std::uintptr_t>(proxy.address));
+                   EXPECT(vmmc_fence() == VMMC_OK);
+                   part.meet();
+                 },
+                 [](Part& part) {
+                   attach();
+                   part.meet();
+                   while (part.value(0).load() == 0) ::usleep(100);
+                   // The same address is nothing in this process.
+                   expect_nothing_moves(reinterpret_cast<unsigned char*>(part.value(0).load()));
+                   // An import without an export is none either.
+                   EXPECT(import_status(identity_of(0), 2, VMMC_WRITE, 0) == VMMC_ERR_TIMEOUT);
+                   const Proxy proxy = import_for(0, 1);
+                   EXPECT(vmmc_unimport(proxy.address) == VMMC_OK);
+                   expect_nothing_moves(proxy.address);
+                   EXPECT(vmmc_fence() == VMMC_OK);
+                   part.meet();
+                 }});
+}
+
+TEST_CASE("S2.11 export and import are nicsim's: without it there is none") {
+  NicsimProcess nicsim;
+  const pid_t pid = nicsim.pid();
+  run_processes(nicsim, {[pid](Part&) {
+                  attach();
+                  void* memory = allocate(4096);
+                  EXPECT(::kill(pid, SIGKILL) == 0);
+                  int status = VMMC_OK;
+                  for (std::uint32_t id = 1; status == VMMC_OK; ++id) {
+                    status =
+                        vmmc_export(static_cast<unsigned char*>(memory) + 4 * id, 4, id, nullptr);
+                  }
+                  EXPECT(status == VMMC_ERR_NICSIM_GONE);
+                  EXPECT(import_status({0, 0}, 1, VMMC_WRITE, 0) == VMMC_ERR_NICSIM_GONE);
+                  std::size_t count = 0;
+                  EXPECT(vmmc_importers(1, nullptr, 0, &count) == VMMC_ERR_NICSIM_GONE);
+                }});
 }

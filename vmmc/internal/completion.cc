@@ -7,16 +7,25 @@
 
 namespace vmmc::internal {
 
+namespace {
+
+int fail_transfer(int status, vmmc_send_handle handle) {
+  return fail_refused(static_cast<wire::Status>(status), "the transfer of handle %llu",
+                      static_cast<unsigned long long>(handle));
+}
+
+}  // namespace
+
 int Completion::test(vmmc_send_handle handle) {
-  if (!is_handle(handle)) return fail_plainly(VMMC_ERR_BAD_HANDLE);
+  if (!is_handle(handle)) return fail_transfer(VMMC_ERR_BAD_HANDLE, handle);
   const int status = outcome_of(handle - 1);
-  return status == VMMC_OK || status == VMMC_PENDING ? status : fail_plainly(status);
+  return status == VMMC_OK || status == VMMC_PENDING ? status : fail_transfer(status, handle);
 }
 
 int Completion::wait(vmmc_send_handle handle) {
-  if (!is_handle(handle)) return fail_plainly(VMMC_ERR_BAD_HANDLE);
+  if (!is_handle(handle)) return fail_transfer(VMMC_ERR_BAD_HANDLE, handle);
   const int status = wait_for(handle - 1);
-  return status == VMMC_OK ? status : fail_plainly(status);
+  return status == VMMC_OK ? status : fail_transfer(status, handle);
 }
 
 int Completion::wait_for(std::uint64_t ticket) {

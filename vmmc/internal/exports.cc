@@ -13,6 +13,10 @@ namespace {
 
 void* pointer(std::uintptr_t address) { return reinterpret_cast<void*>(address); }
 
+int fail_unknown(std::uint32_t id) {
+  return fail(VMMC_ERR_UNKNOWN_EXPORT, "the process exports no buffer under id %u", id);
+}
+
 }  // namespace
 
 int Exports::check_options(const vmmc_export_options& options) const {
@@ -50,7 +54,7 @@ int Exports::check(std::uintptr_t address, std::size_t length, std::uint32_t id)
 int Exports::add(void* address, std::size_t length, std::uint32_t id,
                  const vmmc_export_options& options) {
   if (const int status = check_options(options); status != VMMC_OK) return status;
-  Buffer buffer{reinterpret_cast<std::uintptr_t>(address), length};
+  Buffer buffer{reinterpret_cast<std::uintptr_t>(address), length, options.redirectable != 0};
   if (options.handler != nullptr) {
     const int status = notifications_.add_handler(
         {options.handler, options.handler_argument, address, id}, &buffer.cookie);
@@ -118,12 +122,16 @@ int Exports::register_buffer(const SharedSegments::Cover& cover, const Buffer& b
   return fail_refused(reply.status(), "buffer %u of %zu bytes", id, buffer.length);
 }
 
+// Not one that is being taken back.
+std::map<std::uint32_t, Exports::Buffer>::iterator Exports::find(std::uint32_t id) {
+  const auto found = buffers_.find(id);
+  return found == buffers_.end() || found->second.closing ? buffers_.end() : found;
+}
+
 int Exports::remove(std::uint32_t id) {
   std::unique_lock lock(mutex_);
-  const auto found = buffers_.find(id);
-  if (found == buffers_.end() || found->second.closing) {
-    return fail(VMMC_ERR_UNKNOWN_EXPORT, "the process exports no buffer under id %u", id);
-  }
+  const auto found = find(id);
+  if (found == buffers_.end()) return fail_unknown(id);
   Buffer& buffer = found->second;
   buffer.closing = true;
   lock.unlock();  // the answer may take a while
@@ -148,10 +156,8 @@ int Exports::remove(std::uint32_t id) {
 
 int Exports::find_cookie(std::uint32_t id, std::uint64_t* cookie) {
   const std::lock_guard lock(mutex_);
-  const auto found = buffers_.find(id);
-  if (found == buffers_.end() || found->second.closing) {
-    return fail(VMMC_ERR_UNKNOWN_EXPORT, "the process exports no buffer under id %u", id);
-  }
+  const auto found = find(id);
+  if (found == buffers_.end()) return fail_unknown(id);
   *cookie = found->second.cookie;
   if (*cookie != 0) return VMMC_OK;
   return fail(VMMC_ERR_NO_NOTIFICATIONS, "buffer %u was exported without a handler", id);
@@ -175,6 +181,29 @@ int Exports::wait_notification(std::uint32_t id, std::uint64_t timeout,
   std::uint64_t cookie = 0;
   if (const int status = find_cookie(id, &cookie); status != VMMC_OK) return status;
   return notifications_.wait(cookie, timeout, notification);
+}
+
+int Exports::check_known(std::uint32_t id) {
+  const std::lock_guard lock(mutex_);
+  return find(id) == buffers_.end() ? fail_unknown(id) : VMMC_OK;
+}
+
+int Exports::check_redirection(std::uint32_t id, std::size_t offset, std::size_t length) {
+  if (length == 0) return fail(VMMC_ERR_ZERO_LENGTH, "a redirection of zero bytes");
+  if (offset > SIZE_MAX - length) {
+    return fail(VMMC_ERR_LENGTH_OVERFLOW, "%zu bytes from %zu of buffer %u overflow", length,
+                offset, id);
+  }
+  const std::lock_guard lock(mutex_);
+  const auto found = find(id);
+  if (found == buffers_.end()) return fail_unknown(id);
+  if (!found->second.redirectable) {
+    return fail(VMMC_ERR_NOT_REDIRECTABLE, "buffer %u was exported without `redirectable`", id);
+  }
+  if (offset + length <= found->second.length) return VMMC_OK;
+  return fail(VMMC_ERR_OUTSIDE_PROXY,
+              "%zu bytes from %zu go past the end of buffer %u of %zu bytes", length, offset, id,
+              found->second.length);
 }
 
 int Exports::list_importers(std::uint32_t id, vmmc_identity* importers, std::size_t most,

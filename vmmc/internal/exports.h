@@ -53,6 +53,10 @@ class Exports {
   int accept_notifications(std::uint32_t id, bool accept);
   int wait_notification(std::uint32_t id, std::uint64_t timeout, vmmc_notification* notification);
 
+  // Errors of vmmc_redirect and vmmc_end_redirection that concern the buffer.
+  int check_redirection(std::uint32_t id, std::size_t offset, std::size_t length);
+  int check_known(std::uint32_t id);
+
   // Takes all buffers back, also if nicsim has gone.
   void remove_all();
 
@@ -63,10 +67,12 @@ class Exports {
   struct Buffer {
     std::uintptr_t address;
     std::size_t length;
+    bool redirectable;
     std::uint64_t cookie = 0;  // of its handler; 0: none
     bool closing = false;      // an unexport is under way
   };
 
+  std::map<std::uint32_t, Buffer>::iterator find(std::uint32_t id);
   int check(std::uintptr_t address, std::size_t length, std::uint32_t id) const;
   int check_options(const vmmc_export_options& options) const;
   int add_buffer(const Buffer& buffer, std::uint32_t id, const vmmc_export_options& options);

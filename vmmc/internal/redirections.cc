@@ -4,53 +4,104 @@
 #include "vmmc/internal/redirections.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "vmmc/internal/error.h"
 
 namespace vmmc::internal {
+namespace {
+
+constexpr std::size_t kSlice = wire::kMaxRedirectionBytes;
+
+std::size_t slices_of(std::size_t length) { return (length - 1) / kSlice + 1; }
+
+// Bytes of slice number `index`.
+std::size_t slice_length(std::size_t length, std::size_t index) {
+  return std::min(length - index * kSlice, kSlice);
+}
+
+}  // namespace
 
 int Redirections::add(std::uint32_t buffer, std::size_t offset, std::size_t length,
                       void* destination, std::size_t* copied) {
-  if (length == 0) return fail(VMMC_ERR_ZERO_LENGTH, "a redirection of zero bytes");
-  if (reinterpret_cast<std::uintptr_t>(destination) > UINTPTR_MAX - length ||
-      offset > SIZE_MAX - length) {
+  if (reinterpret_cast<std::uintptr_t>(destination) > UINTPTR_MAX - length) {
     return fail(VMMC_ERR_LENGTH_OVERFLOW, "%zu bytes from %p go past the end of the address space",
                 length, destination);
   }
   const std::lock_guard lock(mutex_);
-  auto* const start = static_cast<std::byte*>(destination);
-  const auto [entry, fresh] =
-      redirections_.try_emplace({buffer, offset}, Redirection{start, length});
-  if (!fresh) {
-    return fail(VMMC_ERR_OVERLAP, "a redirection of buffer %u begins at %zu already", buffer,
-                offset);
-  }
+  int status = check_new(buffer, offset, length);
+  if (status != VMMC_OK) return status;
+  // Before the pages change hands: what can fail for want of memory here has no way back later.
+  Covers covers;
+  covers.reserve(slices_of(length));
+  const auto entry =
+      redirections_
+          .emplace(Key{buffer, offset}, Redirection{static_cast<std::byte*>(destination), length})
+          .first;
+  status = cover_slices(entry->second, covers);
   std::uint64_t sum = 0;
-  for (std::size_t done = 0; done < length;) {
-    const std::size_t slice = std::min<std::size_t>(length - done, wire::kMaxRedirectionBytes);
-    std::uint64_t copied_here = 0;
-    const int status = add_slice(buffer, offset + done, start + done, slice, &copied_here);
-    if (status != VMMC_OK) {
-      std::uint64_t ignored = 0;
-      (void)end_slices(buffer, offset, entry->second, done, &ignored);
-      redirections_.erase(entry);
-      return status;
-    }
-    sum += copied_here;
-    done += slice;
+  std::size_t added = 0;
+  while (status == VMMC_OK && added < covers.size()) {
+    status = add_slice(buffer, offset + added * kSlice, slice_length(length, added), covers[added],
+                       &sum);
+    if (status == VMMC_OK) ++added;
   }
-  if (copied != nullptr) *copied = sum;
+  if (status != VMMC_OK) {
+    std::uint64_t ignored = 0;
+    (void)end_slices(buffer, offset, added, &ignored);
+    release_slices(entry->second, covers.size());
+    redirections_.erase(entry);
+  }
+  waiter_.announce_move();  // also: what had arrived is in the destination now
+  if (status == VMMC_OK && copied != nullptr) *copied = sum;
+  return status;
+}
+
+int Redirections::check_new(std::uint32_t buffer, std::size_t offset, std::size_t length) const {
+  std::size_t slices = slices_of(length);
+  auto next = redirections_.lower_bound({buffer, 0});
+  for (; next != redirections_.end() && next->first.first == buffer; ++next) {
+    const std::size_t begin = next->first.second;
+    const std::size_t other = next->second.length;
+    if (begin < offset + length && offset < begin + other) {
+      return fail(VMMC_ERR_OVERLAP,
+                  "%zu bytes from %zu of buffer %u overlap a redirection of %zu bytes from %zu",
+                  length, offset, buffer, other, begin);
+    }
+    slices += slices_of(other);
+  }
+  if (slices <= wire::kMaxRedirections) return VMMC_OK;
+  return fail(VMMC_ERR_TOO_MANY_REDIRECTIONS,
+              "buffer %u would have %zu redirections (counted by the MiB), and %u is the most",
+              buffer, slices, wire::kMaxRedirections);
+}
+
+// After a failure `covers` are those of the slices that are covered all the same.
+int Redirections::cover_slices(const Redirection& redirection, Covers& covers) {
+  const std::size_t count = slices_of(redirection.length);
+  while (covers.size() < count) {
+    std::byte* const start = redirection.destination + covers.size() * kSlice;
+    SharedSegments::Cover cover =
+        segments_.cover(start, slice_length(redirection.length, covers.size()));
+    waiter_.announce_move();
+    if (!cover.verdict.ok()) {
+      return fail(cover.verdict.status, "%zu bytes from %p cannot be redirected to: %s",
+                  redirection.length, static_cast<void*>(redirection.destination),
+                  cover.verdict.detail.c_str());
+    }
+    covers.push_back(std::move(cover));
+  }
   return VMMC_OK;
 }
 
-int Redirections::add_slice(std::uint32_t buffer, std::size_t offset, std::byte* destination,
-                            std::size_t length, std::uint64_t* copied) {
-  const SharedSegments::Cover cover = segments_.cover(destination, length);
-  waiter_.announce_move();
-  if (!cover.verdict.ok()) {
-    return fail(cover.verdict.status, "%zu bytes from %p cannot be redirected to: %s", length,
-                static_cast<void*>(destination), cover.verdict.detail.c_str());
+void Redirections::release_slices(const Redirection& redirection, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    segments_.release(redirection.destination + i * kSlice, slice_length(redirection.length, i));
   }
+}
+
+int Redirections::add_slice(std::uint32_t buffer, std::size_t offset, std::size_t length,
+                            const SharedSegments::Cover& cover, std::uint64_t* copied) {
   wire::RedirectRequest request{};
   request.buffer_id = buffer;
   request.offset = offset;
@@ -61,20 +112,15 @@ int Redirections::add_slice(std::uint32_t buffer, std::size_t offset, std::byte*
   const std::size_t bytes =
       offsetof(wire::RedirectRequest, extents) + cover.extents.size() * sizeof(wire::Extent);
   ControlConnection::Reply reply;
-  int status = connection_.call(wire::MessageType::kRedirect, request, &reply, bytes);
-  if (status == VMMC_ERR_NICSIM_GONE) {
-    status = fail_nicsim_gone();
-  } else if (status == VMMC_OK && reply.status() != wire::Status::kOk) {
-    status = fail_refused(reply.status(), "redirection of %zu bytes from %zu of buffer %u", length,
-                          offset, buffer);
+  const int status = connection_.call(wire::MessageType::kRedirect, request, &reply, bytes);
+  if (status == VMMC_ERR_NICSIM_GONE) return fail_nicsim_gone();
+  if (status != VMMC_OK) return status;
+  if (reply.status() != wire::Status::kOk) {
+    return fail_refused(reply.status(), "redirection of %zu bytes from %zu of buffer %u", length,
+                        offset, buffer);
   }
-  if (status == VMMC_OK) {
-    *copied = reply.as<wire::RedirectionReply>().copied;
-    return status;
-  }
-  segments_.release(destination, length);
-  waiter_.announce_move();
-  return status;
+  *copied += reply.as<wire::RedirectionReply>().copied;
+  return VMMC_OK;
 }
 
 int Redirections::end_slice(std::uint32_t buffer, std::size_t offset, std::uint64_t* direct) {
@@ -85,28 +131,22 @@ int Redirections::end_slice(std::uint32_t buffer, std::size_t offset, std::uint6
   const int status = connection_.call(wire::MessageType::kEndRedirection, request, &reply);
   if (status == VMMC_ERR_NICSIM_GONE) return fail_nicsim_gone();
   if (status != VMMC_OK) return status;
-  *direct = reply.as<wire::RedirectionReply>().direct;
-  if (reply.status() == wire::Status::kOk) return VMMC_OK;
-  return fail_refused(reply.status(), "the redirection from %zu of buffer %u", offset, buffer);
+  if (reply.status() != wire::Status::kOk) {
+    return fail_refused(reply.status(), "the redirection from %zu of buffer %u", offset, buffer);
+  }
+  *direct += reply.as<wire::RedirectionReply>().direct;
+  return VMMC_OK;
 }
 
-// Ends the slices in the first `length` bytes. The first failure; goes on all the same, because a
-// nicsim that does not know a redirection does not write for it either.
-int Redirections::end_slices(std::uint32_t buffer, std::size_t offset,
-                             const Redirection& redirection, std::size_t length,
+// Ends the first `count` slices. The first failure; goes on all the same, because a nicsim that
+// does not know a redirection does not write for it either.
+int Redirections::end_slices(std::uint32_t buffer, std::size_t offset, std::size_t count,
                              std::uint64_t* direct) {
   int first_failure = VMMC_OK;
-  for (std::size_t done = 0; done < length;) {
-    const std::size_t slice =
-        std::min<std::size_t>(redirection.length - done, wire::kMaxRedirectionBytes);
-    std::uint64_t direct_here = 0;
-    const int status = end_slice(buffer, offset + done, &direct_here);
+  for (std::size_t i = 0; i < count; ++i) {
+    const int status = end_slice(buffer, offset + i * kSlice, direct);
     if (first_failure == VMMC_OK) first_failure = status;
-    segments_.release(redirection.destination + done, slice);
-    *direct += direct_here;
-    done += slice;
   }
-  waiter_.announce_move();
   return first_failure;
 }
 
@@ -117,9 +157,12 @@ int Redirections::remove(std::uint32_t buffer, std::size_t offset, std::size_t* 
     return fail(VMMC_ERR_UNKNOWN_REDIRECTION, "no redirection of buffer %u begins at %zu", buffer,
                 offset);
   }
+  const std::size_t count = slices_of(found->second.length);
   std::uint64_t sum = 0;
-  const int status = end_slices(buffer, offset, found->second, found->second.length, &sum);
+  const int status = end_slices(buffer, offset, count, &sum);
+  release_slices(found->second, count);
   redirections_.erase(found);
+  waiter_.announce_move();
   if (status == VMMC_OK && direct != nullptr) *direct = sum;
   return status;
 }
@@ -128,13 +171,7 @@ void Redirections::forget(std::uint32_t buffer) {
   const std::lock_guard lock(mutex_);
   auto next = redirections_.lower_bound({buffer, 0});
   while (next != redirections_.end() && next->first.first == buffer) {
-    const Redirection& redirection = next->second;
-    for (std::size_t done = 0; done < redirection.length;) {
-      const std::size_t slice =
-          std::min<std::size_t>(redirection.length - done, wire::kMaxRedirectionBytes);
-      segments_.release(redirection.destination + done, slice);
-      done += slice;
-    }
+    release_slices(next->second, slices_of(next->second.length));
     next = redirections_.erase(next);
   }
   waiter_.announce_move();

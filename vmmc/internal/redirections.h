@@ -8,8 +8,9 @@
 //
 // Invariants
 //   The destination of a redirection is shared memory (SharedSegments) from before nicsim knows the
-//   redirection until after it has forgotten it. A long redirection is several of nicsim's; after an
-//   error of add() there is none of them.
+//   redirection until after it has forgotten it. A long redirection is several of nicsim's (slices).
+//   What can be refused is refused before nicsim hears of the first of them: nicsim would copy what
+//   has arrived, and forget that it has.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +18,7 @@
 #include <map>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "nicsim/wire/control.h"
 #include "vmmc/internal/control_connection.h"
@@ -31,7 +33,8 @@ class Redirections {
   Redirections(ControlConnection& connection, SharedSegments& segments, Waiter& waiter)
       : connection_(connection), segments_(segments), waiter_(waiter) {}
 
-  // As vmmc_redirect and vmmc_end_redirection; the counts may be null.
+  // As vmmc_redirect and vmmc_end_redirection; the counts may be null. REQUIRES: the bytes lie in a
+  // buffer that can be redirected, as far as this process knows.
   int add(std::uint32_t buffer, std::size_t offset, std::size_t length, void* destination,
           std::size_t* copied);
   int remove(std::uint32_t buffer, std::size_t offset, std::size_t* direct);
@@ -49,11 +52,16 @@ class Redirections {
   };
   using Key = std::pair<std::uint32_t, std::size_t>;  // buffer and offset
 
-  int add_slice(std::uint32_t buffer, std::size_t offset, std::byte* destination,
-                std::size_t length, std::uint64_t* copied);
+  using Covers = std::vector<SharedSegments::Cover>;  // of the slices, from the first on
+
+  int check_new(std::uint32_t buffer, std::size_t offset, std::size_t length) const;
+  int cover_slices(const Redirection& redirection, Covers& covers);
+  void release_slices(const Redirection& redirection, std::size_t count);
+  int add_slice(std::uint32_t buffer, std::size_t offset, std::size_t length,
+                const SharedSegments::Cover& cover, std::uint64_t* copied);
   int end_slice(std::uint32_t buffer, std::size_t offset, std::uint64_t* direct);
-  int end_slices(std::uint32_t buffer, std::size_t offset, const Redirection& redirection,
-                 std::size_t length, std::uint64_t* direct);
+  int end_slices(std::uint32_t buffer, std::size_t offset, std::size_t count,
+                 std::uint64_t* direct);
 
   ControlConnection& connection_;
   SharedSegments& segments_;

@@ -14,7 +14,11 @@ namespace {
 // post_in_place found that the destination is in no segment. Seen by nobody outside.
 constexpr int kNotInPlace = 2;
 
-int outcome(int status) { return status == VMMC_OK ? VMMC_OK : fail_plainly(status); }
+int outcome(int status, const char* what, const void* proxy, std::size_t length) {
+  if (status == VMMC_OK) return status;
+  return fail_refused(static_cast<wire::Status>(status), "the %s of %zu bytes at %p", what, length,
+                      proxy);
+}
 
 }  // namespace
 
@@ -36,7 +40,7 @@ int RemoteAccess::fetch(void* destination, const void* proxy, std::size_t length
     const int fetched = completion_.wait_for(end_in_place - 1);
     if (status == VMMC_OK) status = fetched;
   }
-  return outcome(status);
+  return outcome(status, "fetch", proxy, length);
 }
 
 int RemoteAccess::start_fetch(void* destination, const void* proxy, std::size_t length,
@@ -53,7 +57,7 @@ int RemoteAccess::start_fetch(void* destination, const void* proxy, std::size_t 
     if (status != kNotInPlace) continue;
     status = can_write_memory_ ? post_to_memory(fetch, ticket) : fetch_piece(fetch, ticket);
   }
-  if (status != VMMC_OK) return fail_plainly(status);
+  if (status != VMMC_OK) return outcome(status, "fetch", proxy, length);
   *handle = Completion::handle_of(ticket);
   return VMMC_OK;
 }
@@ -126,7 +130,7 @@ int RemoteAccess::change_word(void* proxy, const wire::AtomicOperands& operands,
   }
   SendQueue::Slot slot;
   int status = queue_.begin(slot);
-  if (status != VMMC_OK) return fail_plainly(status);
+  if (status != VMMC_OK) return outcome(status, "word", proxy, operands.width);
   remote.write_to(*slot.descriptor);
   slot.descriptor->atomic = operands;
   const std::uint64_t ticket = queue_.publish(slot, {.place = wire::LocalPlace::kInline,
@@ -134,7 +138,8 @@ int RemoteAccess::change_word(void* proxy, const wire::AtomicOperands& operands,
                                                      .reports_itself = true,
                                                      .previous = previous});
   status = queue_.wait_previous(ticket);
-  return outcome(status == VMMC_OK ? completion_.wait_for(ticket) : status);
+  if (status == VMMC_OK) status = completion_.wait_for(ticket);
+  return outcome(status, "word", proxy, operands.width);
 }
 
 }  // namespace vmmc::internal

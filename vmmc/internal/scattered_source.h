@@ -52,9 +52,22 @@ inline int check_strides(const void* source, std::size_t source_stride, std::siz
               source_stride, proxy_stride);
 }
 
+// Bytes that prepare() reads at a time.
+inline constexpr std::size_t kTouched = 512;
+
 class GatheredSource {
  public:
   explicit GatheredSource(const vmmc_piece* pieces) : piece_(pieces) {}
+
+  // Reads the next `length` bytes: whoever jumps out of the fault
+  // that this raises holds nothing.
+  void prepare(std::size_t length) const {
+    GatheredSource ahead = *this;
+    std::byte ignored[kTouched];
+    for (std::size_t done = 0; done < length; done += kTouched) {
+      ahead(ignored, std::min(kTouched, length - done));
+    }
+  }
 
   void operator()(std::byte* to, std::size_t length) {
     while (length > 0) {
@@ -80,6 +93,15 @@ class StridedSource {
  public:
   StridedSource(const void* source, std::size_t stride, std::size_t block)
       : block_start_(static_cast<const std::byte*>(source)), stride_(stride), block_(block) {}
+
+  // As GatheredSource::prepare.
+  void prepare(std::size_t length) const {
+    StridedSource ahead = *this;
+    std::byte ignored[kTouched];
+    for (std::size_t done = 0; done < length; done += kTouched) {
+      ahead(ignored, std::min(kTouched, length - done));
+    }
+  }
 
   void operator()(std::byte* to, std::size_t length) {
     while (length > 0) {
