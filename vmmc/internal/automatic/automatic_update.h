@@ -70,8 +70,12 @@ class AutomaticUpdate {
 
   void before_fork() { mutex_.lock(); }
   void after_fork_in_parent() { mutex_.unlock(); }
-  // The object is not used any more, and never destroyed. Async-signal-safe.
-  void abandon_in_child() { capture_.abandon_in_child(); }
+  // The object is not used any more, and never destroyed. Handles of the parent that the child still
+  // has are handles no more, also when it attaches itself. Async-signal-safe.
+  void abandon_in_child() {
+    for (auto& [begin, bound] : bindings_) bound.binding->mark.store(0, std::memory_order_release);
+    capture_.abandon_in_child();
+  }
 
   const PacketTimer& timer() const { return timer_; }
 
