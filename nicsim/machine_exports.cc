@@ -89,13 +89,16 @@ std::optional<wire::Status> Machine::unexport(Process& process,
   ExportedBuffer& buffer = *found->second;
   buffer.closing = true;
   WaitingUnexport wait{&buffer, request.header, {}};
-  for (const auto& [importer, slot] : buffer.importers) {
-    const std::uint64_t asked = importer->channel.published();
-    if (asked <= importer->channel.completed()) continue;
-    wait.senders.emplace_back(importer, asked);
-    ++importer->awaited;
-    replies_.attend(*importer);
-  }
+  const auto await = [&](Process& sender) {
+    const std::uint64_t asked = sender.channel.published();
+    if (asked <= sender.channel.completed()) return;
+    wait.senders.emplace_back(&sender, asked);
+    ++sender.awaited;
+    replies_.attend(sender);
+  };
+  // The owner's own sends, too: he waits for them before he changes the memory.
+  await(process);
+  for (const auto& [importer, slot] : buffer.importers) await(*importer);
   waiting_unexports_.push_back(std::move(wait));
   settle_unexports();
   return std::nullopt;

@@ -14,8 +14,6 @@ using vmmc::internal::unguarded;
 
 extern "C" {
 
-void vmmc_no_action(const vmmc_notification*, void*) {}
-
 int vmmc_send_notify(const void* source, void* proxy, size_t length, uint32_t immediate) {
   return unguarded([&](Attachment& held) {
     if (source == nullptr) return null_pointer("source");

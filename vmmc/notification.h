@@ -15,7 +15,8 @@
  * Handlers    One runs at a time in a process: they never nest, and each message gives exactly one
  *             call, in the order in which one sender's messages arrived. Inside a handler
  *             notifications are blocked; sends, atomic operations, fetches and the calls of this
- *             header that say so are allowed.
+ *             header that say so are allowed. vmmc_finalize is refused there. A child that is forked
+ *             in a handler must not return from it.
  *
  * Flood       512 notifications of a process may be queued. When a sender finds no room its sends
  *             wait, all of them, until the receiver's handlers have made room; nothing is lost. So
@@ -44,7 +45,8 @@ typedef struct vmmc_notification {
 
 typedef void (*vmmc_handler)(const vmmc_notification* notification, void* argument);
 
-/* A handler that does nothing: for buffers on whose notifications the program only waits. */
+/* Stands for a handler where the program only waits (vmmc_wait_notification): the notifications stay
+ * queued until they are waited for. To ignore them, use a handler of your own that does nothing. */
 void vmmc_no_action(const vmmc_notification* notification, void* argument);
 
 enum vmmc_delivery {

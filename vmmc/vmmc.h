@@ -22,7 +22,8 @@
  * Threads     Every function may be called from any thread at any time after vmmc_init has
  *             returned, but for vmmc_finalize, during which no other call may run.
  *
- * Signals     The functions under 'deliberate update' and 'waiting' may be called from a signal
+ * Signals     The functions under 'deliberate update' and 'waiting', those of remote_access.h, typed
+ *             stores, and those of notification.h that say so may be called from a signal
  *             handler. A send from a handler that interrupted a send of the same thread in the few
  *             instructions in which it holds the queue is refused with
  *             VMMC_ERR_INTERRUPTED_SEND, and nothing is sent.
@@ -75,15 +76,17 @@ typedef struct vmmc_init_options {
  *
  * Errors: ALREADY_ATTACHED, NO_NICSIM, VERSION, USER_NOT_ALLOWED, STRANGER, NO_SUCH_NODE,
  * PROCESS_ID_IN_USE, TOO_MANY_PROCESSES, OUT_OF_MEMORY, SYSTEM, INVALID_ARGUMENT (a name that is no
- * socket name, an environment variable that is no number). Rules: S1.3-S1.5 */
+ * socket name, an environment variable that is no number, a delivery or a signal that cannot be
+ * used). Rules: S1.3-S1.5, S7.13 */
 int vmmc_init(const vmmc_init_options* options);
 
 /* Delivers what was sent (as vmmc_fence), gives up all imports and exports (exported memory is
  * private again and keeps its content) and detaches. Memory from vmmc_alloc is freed. Proxies
- * become invalid.
+ * and bindings become invalid, and queued notifications are dropped. Waits for receivers that it has
+ * notified and that have no room, as vmmc_fence does.
  *
- * The process is detached in any case. Errors: NICSIM_GONE if nicsim had ended, else what
- * vmmc_fence would have reported. Rules: S1.4 */
+ * The process is detached in any case but one: IN_HANDLER, inside a notification handler. Other
+ * errors: NICSIM_GONE if nicsim had ended, else what vmmc_fence would have reported. Rules: S1.4 */
 int vmmc_finalize(void);
 
 /* Who this process is. {VMMC_ANY, VMMC_ANY} when not attached. */

@@ -48,7 +48,10 @@ int ControlConnection::post_message(wire::MessageType type, wire::MessageHeader&
   lock.lock();
   awaited_.erase(awaited);
   const int error = sent.error().number;
-  if (error == EPIPE || error == ECONNRESET) return VMMC_ERR_NICSIM_GONE;
+  if (error == EPIPE || error == ECONNRESET) {
+    changed_.wait(lock, [this] { return ended_; });  // until everybody has been told
+    return VMMC_ERR_NICSIM_GONE;
+  }
   return fail_system("cannot ask nicsim", sent.error());
 }
 

@@ -68,6 +68,11 @@ int attach(const vmmc_init_options& options) {
 }
 
 int detach() {
+  // Before the lock: whoever holds it may be waiting for this handler.
+  Attachment* const held = attachment();
+  if (held != nullptr && held->notifications().in_handler()) {
+    return fail(VMMC_ERR_IN_HANDLER, "a notification handler cannot end the attachment");
+  }
   const std::lock_guard lock(lifecycle);
   const std::unique_ptr<Attachment> ending(current_attachment.exchange(nullptr));
   return ending == nullptr ? refuse_unattached() : ending->detach();

@@ -35,9 +35,8 @@ int Notifications::check_options(int delivery, int signal) {
   return delivery == VMMC_DELIVER_BY_SIGNAL ? SignalDelivery::check(signal) : VMMC_OK;
 }
 
-Notifications::Notifications(wire::Channel& channel, const Waiter& waiter,
-                             platform::FileDescriptor pipe, int doorbell, vmmc_delivery delivery,
-                             int signal)
+Notifications::Notifications(wire::Channel& channel, Waiter& waiter, platform::FileDescriptor pipe,
+                             int doorbell, vmmc_delivery delivery, int signal)
     : waiter_(waiter),
       delivery_(delivery),
       pipe_(std::move(pipe)),
@@ -144,6 +143,8 @@ NotificationQueue::Verdict Notifications::judge(std::uint64_t cookie,
                                                 NotificationHandler& handler) const {
   using Verdict = NotificationQueue::Verdict;
   if (!table_.find(cookie, handler)) return Verdict::kDrop;
+  // A call that does nothing would take away what the program is about to wait for.
+  if (handler.handler == vmmc_no_action) return Verdict::kLeave;
   return table_.awaited(cookie) ? Verdict::kLeave : Verdict::kTake;
 }
 
@@ -275,6 +276,15 @@ int Notifications::unblock() {
 
 // ----------------------------------------------------------------------------------- sleeping
 
+// The pipe may say so before the control connection does: whoever is told here has to find it so in
+// his next call, too.
+bool Notifications::nicsim_gone() {
+  if (waiter_.nicsim_gone()) return true;
+  if (!pipe_.hung_up()) return false;
+  waiter_.announce_end();
+  return true;
+}
+
 // Arms the queue; whether no notification has come since number `produced`.
 bool Notifications::still(std::uint64_t produced) {
   queue_.arm();
@@ -386,3 +396,6 @@ int Notifications::dispatch(std::size_t most) {
 }
 
 }  // namespace vmmc::internal
+
+// Here, where it is known by its address.
+extern "C" void vmmc_no_action(const vmmc_notification*, void*) {}

@@ -13,7 +13,8 @@
 //   A signal handler that interrupted the holder leaves its work to it (deferred_).
 //
 // Invariants
-//   Each notification is taken by exactly one: a handler's call, a wait, or the end of its buffer.
+//   Each notification is taken by exactly one: a handler's call, a wait, or the end of its buffer;
+//   those of a buffer whose handler is vmmc_no_action by a wait or the end.
 //   None is left behind while notifications are not blocked: whoever makes delivery possible again
 //   (a handler's end, an unblock, the end of a wait) sees to those that were queued meanwhile.
 //   Nobody sleeps who has not armed the queue and looked again.
@@ -48,8 +49,8 @@ class Notifications {
 
   // `pipe`: the reading end of the notification pipe, which does not block. `doorbell`: an eventfd
   // that stays open. `delivery` and `signal` have passed check_options().
-  Notifications(wire::Channel& channel, const Waiter& waiter, platform::FileDescriptor pipe,
-                int doorbell, vmmc_delivery delivery, int signal);
+  Notifications(wire::Channel& channel, Waiter& waiter, platform::FileDescriptor pipe, int doorbell,
+                vmmc_delivery delivery, int signal);
   ~Notifications() { stop(); }
   Notifications(const Notifications&) = delete;
   Notifications& operator=(const Notifications&) = delete;
@@ -73,6 +74,9 @@ class Notifications {
 
   // nicsim has gone, and Waiter::nicsim_gone() says so: wakes whoever waits.
   void announce_end() { pipe_.announce(); }
+
+  // Whether the calling thread is in a handler.
+  bool in_handler() const { return gate_.running_here(); }
 
   // No handler runs afterwards, and what is queued is dropped; the thread has ended, the signal is
   // the program's again. For ever.
@@ -111,9 +115,9 @@ class Notifications {
   int wait_for(std::uint64_t cookie, std::uint64_t timeout, vmmc_notification* notification);
   void end_wait(std::uint64_t cookie);
 
-  bool nicsim_gone() const { return pipe_.hung_up() || waiter_.nicsim_gone(); }
+  bool nicsim_gone();
 
-  const Waiter& waiter_;
+  Waiter& waiter_;
   const vmmc_delivery delivery_;
   HandlerTable table_;
   DeliveryGate gate_;

@@ -139,6 +139,7 @@ TEST_CASE("nicsim's end makes it readable; what is queued comes first") {
   CHECK(rig.notifications.dispatch(0) == 1);
   CHECK(readable(rig));
   CHECK(rig.notifications.dispatch(0) == VMMC_ERR_NICSIM_GONE);
+  CHECK(rig.waiter.nicsim_gone());  // for every other call
   CHECK(readable(rig));
 }
 

@@ -72,6 +72,28 @@ TEST_CASE("a wait takes what is queued, oldest first, also while notifications a
   }
 }
 
+TEST_CASE("what comes for vmmc_no_action stays queued until it is waited for") {
+  const Watchdog watchdog;
+  for (const vmmc_delivery delivery : kDeliveries) {
+    NotificationRig rig(delivery);
+    Recorder recorder(1);
+    const std::uint64_t handled = rig.add(recorder);
+    std::uint64_t waited = 0;
+    REQUIRE(rig.notifications.add_handler({vmmc_no_action, nullptr, nullptr, 2}, &waited) ==
+            VMMC_OK);
+    for (std::uint32_t i = 0; i < 20; ++i) rig.nicsim.produce(i % 2 == 0 ? waited : handled, i);
+    dispatch(rig, delivery);
+    wait_for([&] { return recorder.calls() == 10; });
+    for (std::uint32_t i = 0; i < 10; ++i) {
+      std::uint32_t immediate = 0;
+      CHECK(wait(rig, waited, 0, &immediate) == VMMC_OK);
+      CHECK(immediate == 2 * i);
+    }
+    CHECK(rig.nicsim.consumed() == 20);
+    if (delivery == VMMC_DELIVER_BY_DISPATCH) CHECK(rig.notifications.dispatch(0) == 0);
+  }
+}
+
 TEST_CASE("a wait ends at its time, not before, and the next notification goes to the handler") {
   const Watchdog watchdog;
   for (const vmmc_delivery delivery : kDeliveries) {
@@ -236,6 +258,7 @@ TEST_CASE("waits are told when nicsim has gone, by the pipe or by the control co
       }
       for (std::thread& thread : threads) thread.join();
       CHECK(gone == 3);
+      CHECK(rig.waiter.nicsim_gone());
       CHECK(wait(rig, cookie, VMMC_FOREVER) == VMMC_ERR_NICSIM_GONE);
     }
   }
