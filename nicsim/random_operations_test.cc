@@ -120,7 +120,10 @@ void RandomOperations::unexport_one(Client& client) {
     const bool imports = std::any_of(
         importer->imports.begin(), importer->imports.end(),
         [&](const auto& held) { return held.model->held && held.model->buffer == buffer; });
-    if (imports) waiting.back().senders.emplace_back(&importer->model, importer->model.asked());
+    // The owner waits for its own transfers, too.
+    const bool owns = importer.get() == &client;
+    if (imports || owns)
+      waiting.back().senders.emplace_back(&importer->model, importer->model.asked());
   }
   settle();
 }

@@ -38,7 +38,10 @@ int vmmc_binding_capture(const vmmc_binding* binding) {
 }
 
 int vmmc_flush(void) {
-  return unguarded([](Attachment& held) { return held.automatic_update().flush(); });
+  return unguarded([](Attachment& held) {
+    if (held.waiter().nicsim_gone()) return vmmc::internal::fail_nicsim_gone();
+    return held.automatic_update().flush();
+  });
 }
 
 int vmmc_au_store8(vmmc_binding* binding, uint8_t* address, uint8_t value) {

@@ -17,7 +17,9 @@
  * Content     Binding sends nothing: bytes that are never stored to differ as they did before.
  *
  * Order       The packets of a process to one buffer arrive in the order in which its stores were
- *             made (those of different threads, in the order in which memory saw them). The bytes of
+ *             made (those of different threads, in the order in which memory saw them; but a typed
+ *             store and a trapped one made at the same moment, to different places, in either
+ *             order). The bytes of
  *             one packet arrive together, in no order among themselves, aligned words whole: a flag
  *             that must be seen after its data stands somewhere else than right behind it, or is
  *             stored after a vmmc_flush. Between stores and sends there is no order until
@@ -77,7 +79,8 @@ typedef struct vmmc_binding vmmc_binding;
  * must stay mapped until vmmc_unbind. A local page can be bound once; a remote one any number of
  * times.
  *
- * After an unexport, or when the exporter has ended, stores stay local, and fences report it once.
+ * After an unexport, or when the exporter has ended, stores stay local, and fences report it once;
+ * after vmmc_unimport of the proxy too. When nicsim has gone they stay local, and fences say so.
  *
  * Errors: MISALIGNED, ZERO_LENGTH, LENGTH_OVERFLOW, OUTSIDE_PROXY, UNEXPORTED, PEER_DEAD,
  * NOT_WRITABLE, BAD_MEMORY, ALREADY_BOUND, CAPTURE_UNAVAILABLE, OUT_OF_MEMORY, SYSTEM,
@@ -87,7 +90,8 @@ int vmmc_bind(void* local, void* proxy, size_t length, const vmmc_bind_options* 
 
 /* Sends what is still being combined and ends the binding; the local memory keeps its content. No
  * store made after it has returned is sent. No other thread may use the handle meanwhile.
- * Errors: BAD_HANDLE, SYSTEM (the pages cannot be made writable; still bound). Rules: S8.10 */
+ * Errors: BAD_HANDLE, SYSTEM (the pages cannot be made writable; still bound), INTERRUPTED_SEND.
+ * Rules: S8.10 */
 int vmmc_unbind(vmmc_binding* binding);
 
 /* The capture that was chosen, enum vmmc_capture; or BAD_HANDLE. */
@@ -99,8 +103,7 @@ int vmmc_binding_capture(const vmmc_binding* binding);
 int vmmc_flush(void);
 
 /* Typed stores, with every capture: store locally, atomically, and post. `address` is aligned to its size and
- * lies in the binding, which is not checked in full: an address outside is refused, a misaligned
- * one too, and then nothing is stored.
+ * lies in the binding; one outside is refused, a misaligned one too, and then nothing is stored.
  * Errors: BAD_HANDLE, OUTSIDE_PROXY, MISALIGNED, INTERRUPTED_SEND (from a signal handler that
  * interrupted a typed store or a send of the same thread; nothing is stored). Rules: S8.6, S8.12 */
 int vmmc_au_store8(vmmc_binding* binding, uint8_t* address, uint8_t value);

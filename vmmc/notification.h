@@ -15,8 +15,12 @@
  * Handlers    One runs at a time in a process: they never nest, and each message gives exactly one
  *             call, in the order in which one sender's messages arrived. Inside a handler
  *             notifications are blocked; sends, atomic operations, fetches and the calls of this
- *             header that say so are allowed. vmmc_finalize is refused there. A child that is forked
- *             in a handler must not return from it.
+ *             header that say so are allowed, and by thread and by dispatch whatever a thread may do.
+ *             By signal a send may interrupt a send of its own thread, and then fails with
+ *             INTERRUPTED_SEND: block notifications around sends if handlers send. vmmc_finalize is
+ *             refused in a handler; vmmc_init and fork are not for handlers while another thread
+ *             finalizes, and a child that is forked in a handler must not return from it. An
+ *             exception that leaves a handler ends the process.
  *
  * Flood       512 notifications of a process may be queued. When a sender finds no room its sends
  *             wait, all of them, until the receiver's handlers have made room; nothing is lost. So
@@ -53,8 +57,9 @@ enum vmmc_delivery {
   /* A thread of the library runs them. They may do what any thread may. */
   VMMC_DELIVER_BY_THREAD = 0,
   /* SHRIMP's way: a signal of the process, caught by the library, in a thread that has it unblocked.
-   * Handlers may do only what a signal handler may: no locks, no memory, of this library sends,
-   * waits, and the calls of this header that say so. System calls are restarted. */
+   * Handlers may do only what a signal handler may: no locks, no memory; of this library sends,
+   * fetches, atomic operations, waits for words, and the calls of this header that say so. System
+   * calls are restarted. */
   VMMC_DELIVER_BY_SIGNAL = 1,
   /* vmmc_dispatch runs them, when vmmc_notification_fd says that there are any: for event loops. */
   VMMC_DELIVER_BY_DISPATCH = 2
@@ -91,8 +96,9 @@ int vmmc_wait_notification(uint32_t buffer_id, uint64_t timeout, vmmc_notificati
 
 /* Only with VMMC_DELIVER_BY_DISPATCH. A descriptor that is readable (poll, epoll, Asio) when
  * vmmc_dispatch would find something to do, or nicsim has gone. It only says that the queue is not
- * empty. Do not read it and do not close it; it lives until vmmc_finalize.
- * Returns the descriptor. Errors: WRONG_DELIVERY. */
+ * empty: while notifications are blocked it stays readable, and an event loop should not look at it.
+ * Do not read it and do not close it; it lives until vmmc_finalize.
+ * Returns the descriptor. Errors: WRONG_DELIVERY, SYSTEM. */
 int vmmc_notification_fd(void);
 
 /* Only with VMMC_DELIVER_BY_DISPATCH. Runs the handlers of at most `most` queued notifications (0:

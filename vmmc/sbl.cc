@@ -36,7 +36,7 @@ constexpr int kWord = 4;
 
 void deliver_at_exit() { vmmc_fence(); }
 
-// Once per process; a forked child starts anew.
+// Once per process; a forked child starts anew, under a name that nicsim chooses.
 int attach() {
   static std::mutex mutex;
   static pid_t attached_process = 0;
@@ -44,6 +44,7 @@ int attach() {
   if (attached_process == ::getpid()) return VMMC_OK;
   vmmc_init_options options = VMMC_INIT_DEFAULTS;
   options.delivery = VMMC_DELIVER_BY_SIGNAL;
+  if (attached_process != 0) ::unsetenv("VMMC_PROCESS");  // the parent's
   const int status = vmmc_init(&options);
   if (status != VMMC_OK && status != VMMC_ERR_ALREADY_ATTACHED) return status;
   if (attached_process == 0) std::atexit(deliver_at_exit);
@@ -148,7 +149,11 @@ int spawn(const char* file, char** arguments, NodeID node, SBL_Squid squid) {
   if (error != 0) {
     return fail(VMMC_ERR_SYSTEM, "cannot start %s: %s", file, std::strerror(error));
   }
-  start_thread([child] { ::waitpid(child, nullptr, 0); });  // leaves no zombie
+  try {
+    start_thread([child] { ::waitpid(child, nullptr, 0); });  // leaves no zombie
+  } catch (const std::exception&) {
+    // The process runs all the same; it stays a zombie until we end.
+  }
   return VMMC_OK;
 }
 
@@ -309,7 +314,10 @@ void SBL_BlockNotifications(void) {
   if (vmmc_self().process == VMMC_ANY) attached([] { return 0; });
   vmmc_block_notifications();
 }
-int SBL_UnblockNotifications(void) { return vmmc_unblock_notifications(); }
+int SBL_UnblockNotifications(void) {
+  if (vmmc_self().process == VMMC_ANY) attached([] { return 0; });
+  return vmmc_unblock_notifications();
+}
 
 int SBL_Spawn(char* execfile, char** argv, NodeID node, SBL_Squid* squid) {
   return attached([&] {
@@ -327,10 +335,13 @@ int SBL_Spawn(char* execfile, char** argv, NodeID node, SBL_Squid* squid) {
   });
 }
 
+// The thread's last sentence may belong to another call, so the status speaks for itself.
 void SBL_Error(int status, const char* text) {
-  const std::string sentence = vmmc_last_error();
   std::fprintf(stderr, "%s: %s: %s\n", text == nullptr ? "" : text, vmmc_status_name(status),
-               sentence.empty() ? vmmc_strerror(status) : sentence.c_str());
+               vmmc_strerror(status));
+  if (*vmmc_last_error() != '\0') {
+    std::fprintf(stderr, "  the last error of this thread: %s\n", vmmc_last_error());
+  }
 }
 
 }  // extern "C"

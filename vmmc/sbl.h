@@ -20,7 +20,10 @@
  * Words       Lengths are words of 4 bytes, and addresses are aligned to words.
  *
  * Threads     As vmmc.h. Handlers run in a signal handler and may call SBL_SendMsg,
- *             SBL_SendMsgWithNotify, SBL_BlockNotifications and SBL_UnblockNotifications.
+ *             SBL_SendMsgWithNotify, SBL_BlockNotifications and SBL_UnblockNotifications. A send in
+ *             a handler that interrupted a send of the same thread in the few instructions in which
+ *             that holds the queue fails with VMMC_ERR_INTERRUPTED_SEND, and nothing is sent: a
+ *             program whose handlers send blocks notifications around its own sends.
  *
  * Own choice  The manual that is left does not give: the arguments of SBL_MsgHandler, those of
  *             SBL_Hosts and SBL_Error, the values of the error codes, and how a process learns its
@@ -102,7 +105,8 @@ int SBL_UnblockNotifications(void);
  * process inherits the environment and the standard streams. */
 int SBL_Spawn(char* execfile, char** argv, NodeID node, SBL_Squid* squid);
 
-/* Prints `text`, the error's name and its sentence to the standard error stream. */
+/* Prints `text`, the error's name and sentence, and the last error of the calling thread, to the
+ * standard error stream. */
 void SBL_Error(int status, const char* text);
 
 #ifdef __cplusplus

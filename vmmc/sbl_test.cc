@@ -78,13 +78,13 @@ TEST_CASE("words go from process to process, and the request form of import come
                    EXPECT(nwords == 100);
                    Int32 words[2] = {5, 6};
                    EXPECT(SBL_SendMsg(words, proxy + 50, 2) == 0);
+                   part.meet();
                    Int32* again = nullptr;
                    int size = 0;
                    EXPECT(SBL_ImportRecvBuf(0, 0, 7, &again, &size) == 0);
                    EXPECT(size == 100);
                    EXPECT(again != proxy);
                    EXPECT(vmmc_unimport(again) == VMMC_OK);
-                   part.meet();
                  }});
 }
 

@@ -165,8 +165,8 @@ typedef struct vmmc_export_options {
  * some are shared already.
  *
  * Errors: DUPLICATE_ID, OVERLAP, MISALIGNED, ZERO_LENGTH, LENGTH_OVERFLOW, BAD_MEMORY,
- * INVALID_RIGHTS, NO_SUCH_NODE, TOO_MANY_EXPORTS, OUT_OF_MEMORY, EXECUTOR_UNAVAILABLE,
- * INVALID_ARGUMENT. After an error nothing is exported. Rules: S2.1-S2.7 */
+ * INVALID_RIGHTS, NO_SUCH_NODE, TOO_MANY_EXPORTS, OUT_OF_MEMORY, EXECUTOR_UNAVAILABLE, SYSTEM,
+ * INVALID_ARGUMENT (also: the program itself handles the signal of delivery). After an error nothing is exported. Rules: S2.1-S2.7 */
 int vmmc_export(void* address, size_t length, uint32_t buffer_id,
                 const vmmc_export_options* options);
 
@@ -251,7 +251,7 @@ int vmmc_send_wait(vmmc_send_handle handle);
 
 /* Waits until everything that this process sent before the call is in the receivers' memory.
  * Returns the first error among the vmmc_send calls since the last fence that could not report it
- * themselves, and forgets it. Rules: S4.9 */
+ * themselves, and forgets it. Flushes first (vmmc_flush). Rules: S4.9, S8.11, S8.14 */
 int vmmc_fence(void);
 
 /* ---------------------------------------------------------------------------------- waiting */

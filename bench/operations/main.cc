@@ -166,7 +166,7 @@ void answer(const vmmc_notification* notification, void* argument) {
   if (to != nullptr && rank() == 1) (void)to->send(value, Exchange::kFlag);
 }
 
-void dispatch_until(Exchange& exchange, std::uint64_t last) {
+void dispatch_until(std::uint64_t last) {
   const int descriptor = vmmc_notification_fd();
   for (std::uint64_t handled = 0; handled < last;) {
     pollfd poll{descriptor, POLLIN, 0};
@@ -176,7 +176,6 @@ void dispatch_until(Exchange& exchange, std::uint64_t last) {
     }
     handled += must(dispatch(), "vmmc_dispatch");
   }
-  (void)exchange;
 }
 
 void measure_notifications(vmmc_delivery delivery, const char* name, std::uint64_t count) {
@@ -198,7 +197,7 @@ void measure_notifications(vmmc_delivery delivery, const char* name, std::uint64
     }
     print(std::string("notification and the handler's answer, by ") + name, times, 1);
   } else if (delivery == VMMC_DELIVER_BY_DISPATCH) {
-    dispatch_until(exchange, all);
+    dispatch_until(all);
   }
   exchange.meet();
 }

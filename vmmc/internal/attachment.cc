@@ -103,6 +103,7 @@ int Attachment::fence() {
 }
 
 int Attachment::detach() {
+  (void)notifications_.block();  // no handler runs any more that could send or store
   refuse_notifications();
   int status = fence();
   automatic_update_.release_all();

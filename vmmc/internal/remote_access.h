@@ -65,6 +65,7 @@ class RemoteAccess {
   };
 
   int post_in_place(Fetch& fetch, std::uint64_t& ticket);
+  std::size_t outside_segments(const Fetch& fetch) const;
   int post_to_memory(Fetch& fetch, std::uint64_t& ticket);
   int fetch_piece(Fetch& fetch, std::uint64_t& ticket);
   std::uint64_t publish(const SendQueue::Slot& slot, const RemoteBytes& remote,

@@ -168,7 +168,7 @@ int AutomaticUpdate::bind(void* local, void* proxy, std::size_t length,
   if (const int status = check_unbound(pages); status != VMMC_OK) return status;
   // What can fail for want of memory comes first: there is no way back later.
   ended_.reserve(ended_.size() + bindings_.size() + 1);
-  const auto entry = bindings_.emplace(first, Bound{fresh_binding(), {}}).first;
+  const auto entry = bindings_.emplace(first, Bound{std::make_unique<Binding>(), {}}).first;
   entry->second.binding->pages = pages;
   const int status = make_binding(pages, proxy, *import, options, entry);
   if (status != VMMC_OK) {
@@ -178,15 +178,6 @@ int AutomaticUpdate::bind(void* local, void* proxy, std::size_t length,
   }
   *handle = handle_of(entry->second.binding.get());
   return VMMC_OK;
-}
-
-std::unique_ptr<Binding> AutomaticUpdate::fresh_binding() {
-  if (ended_.empty()) return std::make_unique<Binding>();
-  std::unique_ptr<Binding> binding = std::move(ended_.back());
-  ended_.pop_back();
-  std::destroy_at(binding.get());
-  std::construct_at(binding.get());
-  return binding;
 }
 
 int AutomaticUpdate::make_binding(PageRange pages, const void* proxy, const Import& import,

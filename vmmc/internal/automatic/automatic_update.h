@@ -104,7 +104,6 @@ class AutomaticUpdate {
   int start_capture(Bound& bound, const std::vector<wire::Extent>& extents);
   int start_timer(const Binding& binding);
   Packetizer* packetizer_for(const Import& import);
-  std::unique_ptr<Binding> fresh_binding();
   int end_capture(Bound& bound);
   int end_binding(Bound& bound);
   Bindings::iterator find(const vmmc_binding* handle);

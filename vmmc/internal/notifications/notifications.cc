@@ -333,11 +333,12 @@ int Notifications::wait_for(std::uint64_t cookie, std::uint64_t timeout,
   }
 }
 
-// What came for the buffer and was left to the wait goes to its handler.
+// What was left to the wait goes to its handler: also what came for a buffer that has taken over the
+// place of this one in the table meanwhile.
 void Notifications::end_wait(std::uint64_t cookie) {
   table_.end_wait(cookie);
   if (!lock_queue()) return;
-  const bool left = queue_.any([=](std::uint64_t queued) { return queued == cookie; });
+  const bool left = queue_.any([](std::uint64_t) { return true; });
   unlock_queue();
   if (left || delivery_ == VMMC_DELIVER_BY_DISPATCH) deliver();
 }
