@@ -27,8 +27,7 @@ extern "C" {
  * Errors: OUTSIDE_PROXY, UNEXPORTED, PEER_DEAD, NOT_READABLE, BAD_SOURCE, ZERO_LENGTH,
  * LENGTH_OVERFLOW, INVALID_ARGUMENT, INTERRUPTED_SEND. Rules: S9.1-S9.3 */
 int vmmc_fetch(void* destination, const void* proxy, size_t length);
-int vmmc_fetch_start(void* destination, const void* proxy, size_t length,
-                     vmmc_send_handle* handle);
+int vmmc_fetch_start(void* destination, const void* proxy, size_t length, vmmc_send_handle* handle);
 
 /* -------------------------------------------------------------------------- atomic operations */
 

@@ -46,10 +46,10 @@ enum vmmc_status {
   VMMC_ERR_INVALID_RIGHTS = -26,
   VMMC_ERR_UNKNOWN_EXPORT = -27,
   VMMC_ERR_TOO_MANY_EXPORTS = -28,
-  VMMC_ERR_IN_USE = -29,        /* vmmc_free of memory that is still exported */
-  VMMC_ERR_NOT_ALLOCATED = -30, /* vmmc_free of an address that vmmc_alloc did not return */
-  VMMC_ERR_NOT_REDIRECTABLE = -31,      /* the buffer was exported without `redirectable` */
-  VMMC_ERR_UNKNOWN_REDIRECTION = -32,   /* no redirection begins at this offset of the buffer */
+  VMMC_ERR_IN_USE = -29,              /* vmmc_free of memory that is still exported */
+  VMMC_ERR_NOT_ALLOCATED = -30,       /* vmmc_free of an address that vmmc_alloc did not return */
+  VMMC_ERR_NOT_REDIRECTABLE = -31,    /* the buffer was exported without `redirectable` */
+  VMMC_ERR_UNKNOWN_REDIRECTION = -32, /* no redirection begins at this offset of the buffer */
   VMMC_ERR_TOO_MANY_REDIRECTIONS = -33,
   VMMC_ERR_UNKNOWN_REGISTRATION = -34, /* vmmc_unregister of what vmmc_register was not given */
 
@@ -66,12 +66,12 @@ enum vmmc_status {
   VMMC_ERR_NOT_WRITABLE = -63,  /* imported without VMMC_WRITE */
   VMMC_ERR_BAD_SOURCE = -64,    /* the source bytes cannot be read */
   VMMC_ERR_INTERRUPTED_SEND = -65,
-  VMMC_ERR_BAD_HANDLE = -66, /* a handle, request or binding that this process was never given */
+  VMMC_ERR_BAD_HANDLE = -66,   /* a handle, request or binding that this process was never given */
   VMMC_ERR_NOT_READABLE = -67, /* imported without VMMC_READ */
 
-  VMMC_ERR_IN_HANDLER = -70,      /* not to be done inside a notification handler */
-  VMMC_ERR_NO_NOTIFICATIONS = -71, /* the buffer was exported without a handler */
-  VMMC_ERR_WRONG_DELIVERY = -72,  /* the process chose another way of delivery at vmmc_init */
+  VMMC_ERR_IN_HANDLER = -70,          /* not to be done inside a notification handler */
+  VMMC_ERR_NO_NOTIFICATIONS = -71,    /* the buffer was exported without a handler */
+  VMMC_ERR_WRONG_DELIVERY = -72,      /* the process chose another way of delivery at vmmc_init */
   VMMC_ERR_CAPTURE_UNAVAILABLE = -73, /* this capture cannot serve this binding */
   VMMC_ERR_ALREADY_BOUND = -74,       /* a local page can be bound once */
 

@@ -129,12 +129,12 @@ enum vmmc_executor {
 };
 
 typedef struct vmmc_export_options {
-  uint32_t access;   /* what importers may do: VMMC_READ | VMMC_WRITE */
-  uint32_t user;     /* uid of those who may import; VMMC_ANY: every user that nicsim serves */
-  uint32_t node;     /* their node, or VMMC_ANY */
-  uint32_t process;  /* their process id, or VMMC_ANY */
-  uint32_t executor; /* VMMC_EXECUTOR_NIC demands it for every transfer; AUTO leaves it open */
-  int redirectable;  /* nonzero: vmmc_redirect may be used (vmmc/redirection.h) */
+  uint32_t access;        /* what importers may do: VMMC_READ | VMMC_WRITE */
+  uint32_t user;          /* uid of those who may import; VMMC_ANY: every user that nicsim serves */
+  uint32_t node;          /* their node, or VMMC_ANY */
+  uint32_t process;       /* their process id, or VMMC_ANY */
+  uint32_t executor;      /* VMMC_EXECUTOR_NIC demands it for every transfer; AUTO leaves it open */
+  int redirectable;       /* nonzero: vmmc_redirect may be used (vmmc/redirection.h) */
   vmmc_handler handler;   /* runs for each message sent with notification; NULL: none do */
   void* handler_argument; /* handed to it */
 } vmmc_export_options;
@@ -313,8 +313,8 @@ typedef struct vmmc_counters {
   uint64_t notifications_sent;      /* messages of this process that notified somebody */
   uint64_t notifications_received;  /* queued for this process */
   uint64_t notifications_discarded; /* not queued: not accepted, or the queue was being given up */
-  uint64_t notification_stalls;     /* times this process's sends waited for a receiver's handlers */
-  uint64_t bytes_redirected;        /* part of bytes_received */
+  uint64_t notification_stalls; /* times this process's sends waited for a receiver's handlers */
+  uint64_t bytes_redirected;    /* part of bytes_received */
 
   uint64_t doorbells;           /* times this process woke nicsim from sleep */
   uint64_t queue_full_waits;    /* sends that had to wait for room */

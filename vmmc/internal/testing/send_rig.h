@@ -45,7 +45,8 @@ class SendRig {
   static constexpr std::uint32_t kGeneration = 9;
 
   explicit SendRig(bool can_read_memory = true)
-      : update(nicsim.channel(), admission, segments, registrations, queue, completion, can_read_memory) {
+      : update(nicsim.channel(), admission, segments, registrations, queue, completion,
+               can_read_memory) {
     (void)space.reserve(1024 * wire::kPageSize, 1024 * wire::kPageSize);
     space.publish(import);
     nicsim.view().set_import_state(kSlot, kGeneration, wire::ImportPhase::kGranted);
