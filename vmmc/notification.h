@@ -16,8 +16,9 @@
  *             call, in the order in which one sender's messages arrived. Inside a handler
  *             notifications are blocked; sends, atomic operations, fetches and the calls of this
  *             header that say so are allowed, and by thread and by dispatch whatever a thread may do.
- *             By signal a send may interrupt a send of its own thread, and then fails with
- *             INTERRUPTED_SEND: block notifications around sends if handlers send. vmmc_finalize is
+ *             By signal no handler starts above a send of its own thread that holds the queue, so
+ *             sends in handlers work; a typed store that interrupts one of its own thread fails with
+ *             INTERRUPTED_SEND. vmmc_finalize is
  *             refused in a handler; vmmc_init and fork are not for handlers while another thread
  *             finalizes, and a child that is forked in a handler must not return from it. An
  *             exception that leaves a handler ends the process.

@@ -20,10 +20,7 @@
  * Words       Lengths are words of 4 bytes, and addresses are aligned to words.
  *
  * Threads     As vmmc.h. Handlers run in a signal handler and may call SBL_SendMsg,
- *             SBL_SendMsgWithNotify, SBL_BlockNotifications and SBL_UnblockNotifications. A send in
- *             a handler that interrupted a send of the same thread in the few instructions in which
- *             that holds the queue fails with VMMC_ERR_INTERRUPTED_SEND, and nothing is sent: a
- *             program whose handlers send blocks notifications around its own sends.
+ *             SBL_SendMsgWithNotify, SBL_BlockNotifications and SBL_UnblockNotifications.
  *
  * Own choice  The manual that is left does not give: the arguments of SBL_MsgHandler, those of
  *             SBL_Hosts and SBL_Error, the values of the error codes, and how a process learns its

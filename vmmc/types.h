@@ -64,7 +64,7 @@ enum vmmc_status {
   VMMC_ERR_UNEXPORTED = -61,    /* the exporter has taken the buffer back */
   VMMC_ERR_PEER_DEAD = -62,     /* the exporting process has ended */
   VMMC_ERR_NOT_WRITABLE = -63,  /* imported without VMMC_WRITE */
-  VMMC_ERR_BAD_SOURCE = -64,    /* the source bytes cannot be read */
+  VMMC_ERR_BAD_SOURCE = -64,    /* the local bytes of a transfer cannot be read (or written) */
   VMMC_ERR_INTERRUPTED_SEND = -65,
   VMMC_ERR_BAD_HANDLE = -66,   /* a handle, request or binding that this process was never given */
   VMMC_ERR_NOT_READABLE = -67, /* imported without VMMC_READ */

@@ -368,3 +368,34 @@ TEST_CASE("S1.5 S7.13 a forked child has no notifications, its parent keeps them
                            }});
   });
 }
+
+namespace {
+
+unsigned char* answers = nullptr;  // proxy of a buffer of this process
+std::atomic<std::uint32_t> refused{0};
+
+// Sends from the handler, which may come at any instruction of the sends below it.
+void answer_while_sending(const vmmc_notification* notification, void*) {
+  const std::uint32_t value = notification->immediate;
+  if (vmmc_send(&value, answers, sizeof value) != VMMC_OK) refused.fetch_add(1);
+  calls.fetch_add(1);
+}
+
+}  // namespace
+
+TEST_CASE("S7.9 by signal, a send in a handler is not refused above a send of its thread") {
+  NicsimProcess nicsim;
+  run_processes(nicsim, {[](Part&) {
+                  constexpr int kSends = 100'000;
+                  attach_with(VMMC_DELIVER_BY_SIGNAL);
+                  unsigned char* const answered = export_new(64, 2);
+                  answers = import_from(0, 2).address;
+                  export_with(64, 1, answer_while_sending);
+                  const Proxy proxy = import_from(0, 1);
+                  calls = 0;
+                  for (std::uint32_t i = 1; i <= kSends; ++i) notify(i, proxy.address, i);
+                  await(answered, kSends);
+                  EXPECT(calls == kSends);
+                  EXPECT(refused == 0);
+                }});
+}

@@ -53,7 +53,9 @@ Attachment::Attachment(const vmmc_init_options& options, Meeting meeting,
                          completion_, meeting.reply.can_read_memory != 0),
       remote_access_(this->channel(), admission_, segments_, registrations_, queue_, completion_,
                      meeting.reply.can_read_memory != 0),
-      automatic_update_(this->channel(), waiter_, *space_, segments_, queue_, capture_) {}
+      automatic_update_(this->channel(), waiter_, *space_, segments_, queue_, capture_) {
+  notifications_.keep_off(queue_);
+}
 
 int Attachment::attach(const vmmc_init_options& options, std::unique_ptr<Attachment>& attachment) {
   if (const int status = Notifications::check_options(options.delivery, options.signal);

@@ -59,15 +59,15 @@ class OwnedSpinLock {
 
   void unlock() { owner_.store(0, std::memory_order_release); }
 
- private:
-  static constexpr std::uint32_t kPauses = 100;
-
   // An address that no other living thread of the process has; unlike a thread id it costs no
   // system call.
   static std::uintptr_t this_thread() {
     [[gnu::tls_model("initial-exec")]] static thread_local char mark;
     return reinterpret_cast<std::uintptr_t>(&mark);
   }
+
+ private:
+  static constexpr std::uint32_t kPauses = 100;
 
   std::atomic<std::uintptr_t> owner_{0};
 };

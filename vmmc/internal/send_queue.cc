@@ -16,7 +16,7 @@ int SendQueue::begin_when_full(Slot& slot) {
     reap();
     if (has_room(slot.ticket)) return VMMC_OK;
     const std::uint64_t seen = reaped_;
-    lock_.unlock();
+    release();
     if (!counted) full_waits_.fetch_add(1, std::memory_order_relaxed);
     const int status = wait_for_progress(seen);
     if (status != VMMC_OK) return status;
@@ -33,6 +33,14 @@ void SendQueue::ring() {
   (void)!::write(doorbell_, &one, sizeof one);
   errno = saved;
   doorbells_.fetch_add(1, std::memory_order_relaxed);
+}
+
+// Only the thread that was interrupted goes on with it.
+void SendQueue::go_on() {
+  std::uintptr_t me = OwnedSpinLock::this_thread();
+  if (put_off_by_.compare_exchange_strong(me, 0, std::memory_order_relaxed)) {
+    resume_(resume_argument_);
+  }
 }
 
 // Under the lock: takes note of everything that has completed since the last time.
@@ -71,7 +79,7 @@ int SendQueue::claim_staging(std::uint32_t bytes, StagingArea::Claim& claim) {
     reap();
     const std::uint64_t now = reaped_;
     const std::uint64_t posted = claimed_.load(std::memory_order_relaxed);
-    lock_.unlock();
+    release();
     if (now != before) continue;
     if (!counted) full_waits_.fetch_add(1, std::memory_order_relaxed);
     counted = true;
@@ -92,7 +100,7 @@ int SendQueue::try_claim_staging(std::uint32_t bytes, StagingArea::Claim& claim)
     if (attempt == OwnedSpinLock::Attempt::kMine) return VMMC_ERR_INTERRUPTED_SEND;
     if (attempt == OwnedSpinLock::Attempt::kBusy) return VMMC_PENDING;
     reap();
-    lock_.unlock();
+    release();
     claimed = staging_.claim(bytes);
     if (!claimed) return VMMC_PENDING;
   }
@@ -132,7 +140,7 @@ int SendQueue::wait_previous(std::uint64_t ticket) {
   reap();
   // nicsim has gone: the caller's variable ends with the call.
   if (reaped_ <= ticket) kept_[ticket % kSlots].previous = nullptr;
-  lock_.unlock();
+  release();
   return status;
 }
 
@@ -140,14 +148,14 @@ SendQueue::Failure SendQueue::take_failure() {
   if (!lock_.lock()) return {};
   reap();
   const Failure failure = std::exchange(failure_, Failure{});
-  lock_.unlock();
+  release();
   return failure;
 }
 
 int SendQueue::quiesce() {
   if (!lock_.lock()) return VMMC_ERR_INTERRUPTED_SEND;
   const std::uint64_t posted = claimed_.load(std::memory_order_relaxed);
-  lock_.unlock();
+  release();
   return wait_completed(posted);
 }
 

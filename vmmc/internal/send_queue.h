@@ -76,10 +76,23 @@ class SendQueue {
   // the lock for longer than a send takes.
   int try_begin(Slot& slot);
   std::uint64_t publish(const Slot& slot, const Publication& publication);
-  void abandon() { lock_.unlock(); }
+  void abandon() { release(); }
 
   // Whether the calling thread holds the lock: below the signal handler that it is in.
   bool held() const { return lock_.held(); }
+
+  // What a signal handler that sends has to put off if it interrupted the holder: `resume` is called
+  // with `argument` by put_off()'s thread when it has released the lock. Set before use.
+  void set_resume(void (*resume)(void*), void* argument) {
+    resume_ = resume;
+    resume_argument_ = argument;
+  }
+  // In a signal handler. True: the calling thread holds the lock, and will call `resume`.
+  bool put_off() {
+    if (!lock_.held()) return false;
+    put_off_by_.store(OwnedSpinLock::this_thread(), std::memory_order_relaxed);
+    return true;
+  }
 
   // Claims staging blocks, waiting for room if there is none. VMMC_ERR_NICSIM_GONE,
   // VMMC_ERR_INTERRUPTED_SEND.
@@ -124,6 +137,12 @@ class SendQueue {
   }
   void reap();
   void ring();
+  void release() {
+    lock_.unlock();
+    if (put_off_by_.load(std::memory_order_relaxed) != 0) [[unlikely]]
+      go_on();
+  }
+  void go_on();
   bool has_room(std::uint64_t ticket) const { return ticket - reaped_ < kSlots; }
   int begin_when_full(Slot& slot);
   int wait_for_progress(std::uint64_t completed_before);
@@ -140,7 +159,11 @@ class SendQueue {
   const int doorbell_;
   const std::atomic<vmmc_wait_strategy>& strategy_;
 
+  void (*resume_)(void*) = nullptr;
+  void* resume_argument_ = nullptr;
+
   alignas(wire::kCacheLineSize) OwnedSpinLock lock_;
+  std::atomic<std::uintptr_t> put_off_by_{0};  // the thread that was interrupted with the lock
   std::atomic<std::uint64_t> claimed_{0};
   std::atomic<std::uint64_t> posted_{0};
   std::uint64_t reaped_ = 0;
@@ -175,7 +198,7 @@ inline int SendQueue::try_begin(Slot& slot) {
   if (slot.ticket % kReapEvery == 0 || !has_room(slot.ticket)) [[unlikely]]
     reap();
   if (!has_room(slot.ticket)) [[unlikely]] {
-    lock_.unlock();
+    release();
     return VMMC_PENDING;
   }
   slot.descriptor = &channel_.send_queue[slot.ticket % kSlots];
@@ -196,7 +219,7 @@ inline std::uint64_t SendQueue::publish(const Slot& slot, const Publication& pub
   if (channel_.doorbell.nic_sleeps.load(std::memory_order_relaxed) != 0) [[unlikely]]
     ring();
   posted_.store(slot.ticket + 1, std::memory_order_release);
-  lock_.unlock();
+  release();
   return slot.ticket;
 }
 

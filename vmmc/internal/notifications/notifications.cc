@@ -223,7 +223,17 @@ Notifications::Outcome Notifications::deliver_here() {
   }
 }
 
-void Notifications::on_signal(void* self) { static_cast<Notifications*>(self)->deliver_here(); }
+void Notifications::on_signal(void* self) {
+  auto& notifications = *static_cast<Notifications*>(self);
+  if (notifications.sends_ != nullptr && notifications.sends_->put_off()) return;
+  notifications.deliver_here();
+}
+
+// What a signal had to put off.
+void Notifications::go_on() {
+  const SignalDelivery::Held held(signal_.signal());
+  deliver_here();
+}
 
 // Delivery may have become possible.
 void Notifications::deliver() {

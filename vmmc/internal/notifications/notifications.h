@@ -37,6 +37,7 @@
 #include "vmmc/internal/notifications/notification_queue.h"
 #include "vmmc/internal/notifications/signal_delivery.h"
 #include "vmmc/internal/owned_spin_lock.h"
+#include "vmmc/internal/send_queue.h"
 #include "vmmc/internal/waiter.h"
 #include "vmmc/vmmc.h"
 
@@ -72,6 +73,13 @@ class Notifications {
   int descriptor();
   int dispatch(std::size_t most);
 
+  // By signal: a handler may send, so none starts above a send of its thread that holds the queue; it
+  // starts when that has released it. Before the first handler is added.
+  void keep_off(SendQueue& sends) {
+    sends_ = &sends;
+    sends.set_resume([](void* self) { static_cast<Notifications*>(self)->go_on(); }, this);
+  }
+
   // nicsim has gone, and Waiter::nicsim_gone() says so: wakes whoever waits.
   void announce_end() { pipe_.announce(); }
 
@@ -95,6 +103,7 @@ class Notifications {
   int start_thread();
   void run_thread();
   static void on_signal(void* self);
+  void go_on();
 
   bool lock_queue();
   void unlock_queue();
@@ -128,6 +137,8 @@ class Notifications {
   DispatchDescriptor dispatched_;          // set under lock_
   std::atomic<std::uint64_t> running_{0};  // cookie of the running handler; set under lock_
   std::atomic<bool> deferred_{false};      // somebody was locked out
+
+  SendQueue* sends_ = nullptr;  // see keep_off()
 
   std::mutex mutex_;  // for what follows, and for changes of table_
   bool started_ = false;
