@@ -67,6 +67,7 @@ TEST_CASE("words go from process to process, and the request form of import come
                    std::free(squids);
                    std::free(hosts);
                    part.meet();
+                   part.meet();  // the other one still imports from here
                  },
                  [](Part& part) {
                    Int32* proxy = nullptr;
@@ -85,6 +86,7 @@ TEST_CASE("words go from process to process, and the request form of import come
                    EXPECT(size == 100);
                    EXPECT(again != proxy);
                    EXPECT(vmmc_unimport(again) == VMMC_OK);
+                   part.meet();
                  }});
 }
 
