@@ -183,6 +183,8 @@ Number* new_array(std::size_t count) {
 
 }  // namespace
 
+// The parameters have the names of the manual.
+// NOLINTBEGIN(readability-identifier-naming)
 extern "C" {
 
 int SBL_PageSize(void) { return static_cast<int>(vmmc_page_size()); }
@@ -345,3 +347,4 @@ void SBL_Error(int status, const char* text) {
 }
 
 }  // extern "C"
+// NOLINTEND(readability-identifier-naming)
