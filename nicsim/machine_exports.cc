@@ -82,11 +82,9 @@ wire::Status Machine::export_buffer(Process& process, const wire::ExportRequest&
 
 std::optional<wire::Status> Machine::unexport(Process& process,
                                               const wire::UnexportRequest& request) {
-  const auto found = process.exports.find(request.buffer_id);
-  if (found == process.exports.end() || found->second->closing) {
-    return wire::Status::kUnknownExport;
-  }
-  ExportedBuffer& buffer = *found->second;
+  ExportedBuffer* const found = find_own(process, request.buffer_id);
+  if (found == nullptr) return wire::Status::kUnknownExport;
+  ExportedBuffer& buffer = *found;
   buffer.closing = true;
   WaitingUnexport wait{&buffer, request.header, {}};
   const auto await = [&](Process& sender) {

@@ -26,11 +26,8 @@ Process* Machine::find_process(std::uint32_t node, std::uint32_t id) const {
 }
 
 ExportedBuffer* Machine::find_export(const wire::ImportRequest& request) const {
-  const Process* exporter = find_process(request.node, request.process);
-  if (exporter == nullptr) return nullptr;
-  const auto found = exporter->exports.find(request.buffer_id);
-  if (found == exporter->exports.end() || found->second->closing) return nullptr;
-  return found->second.get();
+  Process* const exporter = find_process(request.node, request.process);
+  return exporter == nullptr ? nullptr : find_own(*exporter, request.buffer_id);
 }
 
 std::optional<wire::ImportReply> Machine::import(Process& process,

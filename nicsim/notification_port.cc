@@ -9,7 +9,7 @@ namespace vmmc::nicsim {
 
 bool NotificationPort::post(const wire::Notification& notification) {
   refill();
-  return kept_.empty() && (put(notification) || (ask_for_room() && put(notification)));
+  return kept_.empty() && put_or_ask(notification);
 }
 
 bool NotificationPort::keep(const wire::Notification& notification) {
@@ -20,9 +20,14 @@ bool NotificationPort::keep(const wire::Notification& notification) {
 
 void NotificationPort::refill() {
   while (!kept_.empty()) {
-    if (!put(kept_.front()) && !(ask_for_room() && put(kept_.front()))) return;
+    if (!put_or_ask(kept_.front())) return;
     kept_.pop_front();
   }
+}
+
+// False: the client has been asked for room.
+bool NotificationPort::put_or_ask(const wire::Notification& notification) {
+  return put(notification) || (ask_for_room() && put(notification));
 }
 
 // A client that says it has consumed more than there was has no room either.

@@ -43,6 +43,7 @@ class NotificationPort {
 
  private:
   bool put(const wire::Notification& notification);
+  bool put_or_ask(const wire::Notification& notification);
   bool has_room() const;
   bool ask_for_room();
   void wake();

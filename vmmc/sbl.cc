@@ -60,6 +60,11 @@ int check_words(const void* address, int nwords) {
   return VMMC_OK;
 }
 
+int check_message(const void* source, const void* destination, int nwords) {
+  const int status = check_words(source, nwords);
+  return status == VMMC_OK ? check_words(destination, nwords) : status;
+}
+
 int check_reserved(int reserved) {
   if (reserved == 0) return VMMC_OK;
   return fail(VMMC_ERR_INVALID_ARGUMENT, "the reserved argument is %d, not 0", reserved);
@@ -176,6 +181,11 @@ int attached(Function function) {
   }
 }
 
+// In a handler the process is attached, and no lock is taken.
+void attach_outside_handlers() {
+  if (vmmc_self().process == VMMC_ANY) attached([] { return 0; });
+}
+
 template <typename Number>
 Number* new_array(std::size_t count) {
   return static_cast<Number*>(std::malloc(std::max<std::size_t>(count, 1) * sizeof(Number)));
@@ -287,14 +297,12 @@ int SBL_Importers(unsigned int rbufId, int* numImporters, SBL_Squid** impSquids,
 
 // Nobody has a proxy without having attached.
 int SBL_SendMsg(Int32* sendAddr, Int32* destAddr, int nwords) {
-  int status = check_words(sendAddr, nwords);
-  if (status == VMMC_OK) status = check_words(destAddr, nwords);
+  const int status = check_message(sendAddr, destAddr, nwords);
   return status == VMMC_OK ? vmmc_send(sendAddr, destAddr, bytes_of(nwords)) : status;
 }
 
 int SBL_SendMsgWithNotify(Int32* sendAddr, Int32* destAddr, int nwords) {
-  int status = check_words(sendAddr, nwords);
-  if (status == VMMC_OK) status = check_words(destAddr, nwords);
+  const int status = check_message(sendAddr, destAddr, nwords);
   return status == VMMC_OK ? vmmc_send_notify(sendAddr, destAddr, bytes_of(nwords), 0) : status;
 }
 
@@ -311,13 +319,12 @@ int SBL_AUMap(Int32* sendBuf, Int32* proxyBuf, int nwords, int notify,
   });
 }
 
-// In a handler the process is attached, and no lock is taken.
 void SBL_BlockNotifications(void) {
-  if (vmmc_self().process == VMMC_ANY) attached([] { return 0; });
+  attach_outside_handlers();
   vmmc_block_notifications();
 }
 int SBL_UnblockNotifications(void) {
-  if (vmmc_self().process == VMMC_ANY) attached([] { return 0; });
+  attach_outside_handlers();
   return vmmc_unblock_notifications();
 }
 

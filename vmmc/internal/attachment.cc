@@ -105,7 +105,7 @@ int Attachment::fence() {
 }
 
 int Attachment::detach() {
-  (void)notifications_.block();  // no handler runs any more that could send or store
+  (void)notifications_.block();  // no handler runs any more that could send, store or export
   refuse_notifications();
   int status = fence();
   automatic_update_.release_all();

@@ -231,7 +231,6 @@ int Exports::list_importers(std::uint32_t id, vmmc_identity* importers, std::siz
 }
 
 void Exports::remove_all() {
-  (void)notifications_.block();  // a handler that runs may be in the middle of export or unexport
   while (!buffers_.empty()) {
     const std::uint32_t id = buffers_.begin()->first;
     if (remove(id) == VMMC_OK) continue;

@@ -57,7 +57,8 @@ class Exports {
   int check_redirection(std::uint32_t id, std::size_t offset, std::size_t length);
   int check_known(std::uint32_t id);
 
-  // Takes all buffers back, also if nicsim has gone.
+  // Takes all buffers back, also if nicsim has gone. REQUIRES: notifications are blocked, as a handler
+  // that runs may be in the middle of an export or unexport.
   void remove_all();
 
   void before_fork() { mutex_.lock(); }

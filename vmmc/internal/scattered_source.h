@@ -52,8 +52,15 @@ inline int check_strides(const void* source, std::size_t source_stride, std::siz
               source_stride, proxy_stride);
 }
 
-// Bytes that prepare() reads at a time.
-inline constexpr std::size_t kTouched = 512;
+// Reads the next `length` bytes of a source; what was given is a copy, the source stays where it is.
+template <typename Source>
+void read_ahead(Source source, std::size_t length) {
+  constexpr std::size_t kPortion = 512;
+  std::byte ignored[kPortion];
+  for (std::size_t done = 0; done < length; done += kPortion) {
+    source(ignored, std::min(kPortion, length - done));
+  }
+}
 
 class GatheredSource {
  public:
@@ -61,13 +68,7 @@ class GatheredSource {
 
   // Reads the next `length` bytes: whoever jumps out of the fault
   // that this raises holds nothing.
-  void prepare(std::size_t length) const {
-    GatheredSource ahead = *this;
-    std::byte ignored[kTouched];
-    for (std::size_t done = 0; done < length; done += kTouched) {
-      ahead(ignored, std::min(kTouched, length - done));
-    }
-  }
+  void prepare(std::size_t length) const { read_ahead(*this, length); }
 
   void operator()(std::byte* to, std::size_t length) {
     while (length > 0) {
@@ -95,13 +96,7 @@ class StridedSource {
       : block_start_(static_cast<const std::byte*>(source)), stride_(stride), block_(block) {}
 
   // As GatheredSource::prepare.
-  void prepare(std::size_t length) const {
-    StridedSource ahead = *this;
-    std::byte ignored[kTouched];
-    for (std::size_t done = 0; done < length; done += kTouched) {
-      ahead(ignored, std::min(kTouched, length - done));
-    }
-  }
+  void prepare(std::size_t length) const { read_ahead(*this, length); }
 
   void operator()(std::byte* to, std::size_t length) {
     while (length > 0) {
