@@ -25,6 +25,7 @@ constexpr std::uint64_t kMillisecond = 1'000'000;
 // What a test and its children share.
 struct Shared {
   std::atomic<std::uint32_t> word{0};
+  std::atomic<std::uint32_t> other{0};
   std::atomic<std::uint32_t> woken{0};
 };
 
@@ -106,6 +107,41 @@ TEST_CASE("no more sleepers are woken than asked for, and all without a count") 
   futex_wake(shared->word);
   wait_for_woken(shared, 3);
   for (const pid_t child : children) reap(child);
+}
+
+TEST_CASE("a sleeper on two words is woken by either, and by neither's neighbour") {
+  REQUIRE(can_wait_for_two());
+  for (const bool second : {false, true}) {
+    SharedPage shared;
+    std::atomic<std::uint32_t>& other = shared->other;
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::alarm(kWatchdogSeconds);
+      futex_wait_for_either({shared->word, 0}, {other, 0}, UINT64_MAX);
+      shared->woken.fetch_add(1);
+      ::_exit(0);
+    }
+    wait_until_asleep(child);
+    futex_wake(shared->woken);  // nobody sleeps there
+    CHECK(shared->woken.load() == 0);
+    futex_wake(second ? other : shared->word);
+    wait_for_woken(shared, 1);
+    reap(child);
+  }
+}
+
+TEST_CASE("neither of two words is slept on if one holds something else, nor for longer than said") {
+  SharedPage shared;
+  shared->word = 1;
+  futex_wait_for_either({shared->word, 0}, {shared->other, 0}, UINT64_MAX);
+  futex_wait_for_either({shared->other, 0}, {shared->word, 0}, UINT64_MAX);
+  const auto start = std::chrono::steady_clock::now();
+  errno = EDOM;
+  futex_wait_for_either({shared->word, 1}, {shared->other, 0}, 1020 * kMillisecond);
+  CHECK(std::chrono::steady_clock::now() - start >= std::chrono::milliseconds(1020));
+  CHECK(errno == EDOM);
 }
 
 TEST_CASE("a word that holds something else is not slept on") {

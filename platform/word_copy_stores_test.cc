@@ -18,6 +18,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <vector>
+
+#include "platform/copy_facts.h"
 
 namespace vmmc::platform {
 namespace {
@@ -88,17 +91,34 @@ void check_copy(std::size_t to, std::size_t from, std::size_t length) {
 
 TEST_CASE("aligned words are stored whole and no byte is stored twice: short copies") {
   for (std::size_t to = 0; to < 8; ++to) {
-    for (std::size_t length = 0; length <= 150; ++length) check_copy(to, (to * 5 + 3) % 16, length);
+    for (std::size_t length = 0; length <= 270; ++length) check_copy(to, (to * 5 + 3) % 16, length);
   }
 }
 
-TEST_CASE("aligned words are stored whole and no byte is stored twice: long copies") {
+void check_long_copies(std::initializer_list<std::size_t> lengths) {
   for (std::size_t to = 0; to < 8; ++to) {
-    for (const std::size_t length : {300, 1023, 2047, 2048, 2056, 2063, 4096}) {
+    for (const std::size_t length : lengths) {
       check_copy(to, 0, length);
       check_copy(to, 3, length);
     }
   }
+}
+
+TEST_CASE("aligned words are stored whole and no byte is stored twice: long copies") {
+  check_long_copies({255, 256, 300, 1023, 2047, 2303, 2304, 2312, 2319, 4096});
+}
+
+TEST_CASE("aligned words are stored whole and no byte is stored twice: every other way") {
+  const CopyRules before = copy_rules;
+  std::vector<CopyRules> all(3);
+  all[1].string_from = 256;
+  all[2].stream_from = 256;
+  if (read_copy_facts().wide_vectors) all.push_back({.wide_from = 64});
+  for (const CopyRules& rules : all) {
+    copy_rules = rules;
+    check_long_copies({255, 256, 300, 643, 1023});
+  }
+  copy_rules = before;
 }
 
 }  // namespace

@@ -15,6 +15,8 @@
 #include <thread>
 #include <vector>
 
+#include "platform/copy_facts.h"
+
 namespace vmmc::platform {
 namespace {
 
@@ -104,6 +106,73 @@ TEST_CASE("long lengths") {
   }
 }
 
+#if defined(__x86_64__)
+
+// The rules that a processor without one or the other facility has, and small lengths for ways that
+// otherwise need long copies. Puts back what was.
+class OtherRules {
+ public:
+  explicit OtherRules(const CopyRules& rules) : before_(copy_rules) { copy_rules = rules; }
+  ~OtherRules() { copy_rules = before_; }
+  OtherRules(const OtherRules&) = delete;
+  OtherRules& operator=(const OtherRules&) = delete;
+
+ private:
+  const CopyRules before_;
+};
+
+// Those that this processor can follow; each way at lengths that take no time.
+std::vector<CopyRules> all_rules() {
+  CopyRules string;
+  string.string_from = 256;
+  CopyRules stream;
+  stream.stream_from = 256;
+  CopyRules aliased = string;
+  aliased.aliased_stream_from = 300;
+  std::vector<CopyRules> all{CopyRules{}, string, stream, aliased, copy_rules};
+  if (read_copy_facts().wide_vectors) all.push_back({.wide_from = 64});
+  return all;
+}
+
+TEST_CASE("each way copies the same") {
+  const unsigned seed = std::random_device{}();
+  MESSAGE("seed " << seed);
+  Random random(seed);
+  Copier copier(random, 1200);
+  for (const CopyRules& rules : all_rules()) {
+    const OtherRules other(rules);
+    for (std::size_t to = 0; to < 64; ++to) {
+      for (std::size_t length = 240; length <= 1200; length += 1 + random() % 16) {
+        const std::size_t from = random() % 64;
+        if (copier.copies(to, from, length)) continue;
+        FAIL("to " << to << ", from " << from << ", " << length << " bytes");
+      }
+    }
+  }
+}
+
+TEST_CASE("around each length where the way changes") {
+  std::vector<std::size_t> changes{64, 128, 256};
+  for (const std::size_t from : {copy_rules.wide_from, copy_rules.string_from,
+                                 copy_rules.stream_from, copy_rules.aliased_stream_from}) {
+    if (from <= 64 << 20) changes.push_back(from);
+  }
+  Random random(1);
+  Copier copier(random, *std::max_element(changes.begin(), changes.end()) + 16);
+  for (const std::size_t change : changes) {
+    for (const std::size_t to : {0, 1, 8, 24, 63}) {
+      for (std::size_t length = change - 9; length <= change + 9; ++length) {
+        for (const std::size_t from : {std::size_t{0}, to, to + 1}) {
+          if (copier.copies(to, from, length)) continue;
+          FAIL("to " << to << ", from " << from << ", " << length << " bytes");
+        }
+      }
+    }
+  }
+}
+
+#endif
+
 // Part of a shared room; what a reader may ask of it.
 struct Range {
   std::byte* begin;
@@ -167,6 +236,80 @@ TEST_CASE("another thread never sees half of an aligned word") {
       check_words_stay_whole({place(room, to), length}, from);
     }
   }
+  ::alarm(0);
+}
+
+#if defined(__x86_64__)
+
+TEST_CASE("another thread never sees half of an aligned word: each way") {
+  ::alarm(120);
+  const unsigned seed = std::random_device{}();
+  MESSAGE("seed " << seed);
+  Random random(seed);
+  std::vector<std::byte> room(8192 + 256);
+  for (const CopyRules& rules : all_rules()) {
+    const OtherRules other(rules);
+    const std::size_t length = 256 + random() % 2048;
+    const std::size_t to = random() % 64;
+    const std::size_t from = random() % 64;
+    CAPTURE(length);
+    CAPTURE(to);
+    CAPTURE(from);
+    std::fill(room.begin(), room.end(), std::byte{0});
+    check_words_stay_whole({place(room, to), length}, from);
+  }
+  ::alarm(0);
+}
+
+#endif
+
+// One thread copies a message, then stores its number; what the other reads after it has seen the
+// number is at least that new. Its lines are in the reader's
+// cache when the next copy begins.
+void check_order(std::byte* destination, std::size_t length, std::size_t source_offset) {
+  constexpr std::uint64_t kMessages = 300;
+  std::atomic<std::uint64_t> number = 0;
+  std::atomic<std::uint64_t> seen = 0;
+  std::thread writer([&] {
+    std::vector<std::byte> room(length + 128);
+    std::byte* const source = place(room, source_offset);
+    for (std::uint64_t message = 1; message <= kMessages; ++message) {
+      std::memset(source, static_cast<int>(message & 0xff), length);
+      copy_words(destination, source, length);
+      number.store(message, std::memory_order_relaxed);
+      while (seen.load(std::memory_order_acquire) != message) {
+      }
+    }
+  });
+  std::uint64_t late = 0;
+  for (std::uint64_t message = 1; message <= kMessages; ++message) {
+    while (number.load(std::memory_order_relaxed) != message) {
+    }
+    std::atomic_thread_fence(std::memory_order_acquire);
+    // The last lines first: they are the ones most likely to be late.
+    for (std::size_t i = length / 8; i-- > 0;) {
+      const auto word =
+          std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(destination + 8 * i))
+              .load(std::memory_order_relaxed);
+      if (word != (message & 0xff) * (~std::uint64_t{0} / 0xff)) ++late;
+    }
+    seen.store(message, std::memory_order_release);
+  }
+  writer.join();
+  CHECK(late == 0);
+}
+
+TEST_CASE("whoever sees a store behind a copy sees the copy") {
+  ::alarm(120);
+  std::vector<std::byte> room(65536 + 256);
+  std::byte* const to = place(room, 8);
+  for (const std::size_t length : {24, 200, 1024, 4096, 65536}) check_order(to, length, 8);
+#if defined(__x86_64__)
+  for (const CopyRules& rules : all_rules()) {
+    const OtherRules other(rules);
+    check_order(to, 4096, 0);
+  }
+#endif
   ::alarm(0);
 }
 
