@@ -95,6 +95,10 @@ class ChannelView {
                                         std::memory_order_release);
   }
 
+  const wire::HostCounts& host_counts(std::uint32_t slot) const {
+    return channel().host_counts[slot];
+  }
+
   // One writer: no read-modify-write needed.
   static void count(std::atomic<std::uint64_t>& counter, std::uint64_t amount = 1) {
     counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);

@@ -23,11 +23,11 @@ ControlServer::ControlServer(boost::asio::io_context& context, platform::FileDes
       any_user_(any_user),
       events_(std::move(events)),
       machine_(nodes, {.import =
-                           [this](Process& process, const wire::ImportReply& reply) {
-                             sessions_.at(&process)->send(reply);
+                           [this](Process& process, const ImportAnswer& answer) {
+                             sessions_.at(&process)->send(answer);
                            },
                        .unexport =
-                           [this](Process& process, const wire::PlainReply& reply) {
+                           [this](Process& process, const wire::UnexportReply& reply) {
                              sessions_.at(&process)->send(reply);
                            },
                        .attend = [this](Process& process) { events_.doorbell(process); }}),

@@ -12,8 +12,9 @@ namespace {
 // busy.
 constexpr std::uint32_t kQuietRounds = 4096;
 
-// Looking for control messages costs a system call, so it is done once in so many rounds.
-constexpr std::uint32_t kControlRounds = 256;
+// Looking for control messages and doorbells costs a system call, so it is done once in so many visits
+// to queues: however many of them there are, who has rung waits no longer for it.
+constexpr std::uint32_t kControlVisits = 256;
 
 }  // namespace
 
@@ -39,16 +40,16 @@ void EngineLoop::activate(Process& process) {
     process.stalled_on = nullptr;
     std::erase(stalled_, &process);
   }
-  const bool known = std::any_of(active_.begin(), active_.end(), [&](const ActiveQueue& queue) {
-    return queue.process == &process;
-  });
-  if (known) return;
+  if (process.active) return;
+  process.active = true;
   process.channel.unpark();
-  active_.push_back({&process, 0});
+  active_.push_back({&process, 0, false});
 }
 
 void EngineLoop::leaving(Process& process) {
   doorbell(process);  // nobody waits for it any more
+  process.active = false;
+  std::erase(recent_, &process);
   std::erase_if(active_, [&](const ActiveQueue& queue) { return queue.process == &process; });
 }
 
@@ -57,10 +58,10 @@ void EngineLoop::run() {
     if (serve_queues()) {
       wait_.reset();
       if (machine_.unexports_waiting()) machine_.settle_unexports();
-      if (++rounds_ % kControlRounds == 0) poll_control();
+      poll_control_at_times();
       continue;
     }
-    if (++rounds_ % kControlRounds == 0) poll_control();
+    poll_control_at_times();
     if (active_.empty() || wait_.step() == platform::AdaptiveWait::Advice::kSleep) sleep();
   }
 }
@@ -75,11 +76,13 @@ bool EngineLoop::serve_queues() {
     if (stalled) stalled_.push_back(queue.process);
     if (served != TransferEngine::Served::kNothing) {
       queue.quiet_rounds = 0;
+      queue.has_worked = true;
       worked = true;
     } else if (queue.process->awaited > 0) {
       machine_.found_empty(*queue.process);
     }
     if (stalled || (++queue.quiet_rounds >= kQuietRounds && queue.process->channel.park())) {
+      queue.process->active = false;
       active_[i] = active_.back();
       active_.pop_back();
     } else {
@@ -89,13 +92,25 @@ bool EngineLoop::serve_queues() {
   return worked;
 }
 
-void EngineLoop::poll_control() { context_.poll(); }
+void EngineLoop::poll_control_at_times() {
+  visits_ += std::max(1u, static_cast<std::uint32_t>(active_.size()));
+  if (visits_ < kControlVisits) return;
+  visits_ = 0;
+  context_.poll();
+}
 
 // Parks every queue and waits in the kernel for a doorbell or a control message.
 void EngineLoop::sleep() {
-  std::erase_if(active_, [](const ActiveQueue& queue) { return queue.process->channel.park(); });
-  if (stopping_ || !active_.empty()) return;  // poll_control() heard of it, or something came in
-  context_.run_one();
+  std::erase_if(active_, [this](const ActiveQueue& queue) {
+    if (!queue.process->channel.park()) return false;
+    queue.process->active = false;
+    if (queue.has_worked) recent_.push_back(queue.process);
+    return true;
+  });
+  // Else stop() was heard of, or something came in.
+  if (!stopping_ && active_.empty()) context_.run_one();
+  for (Process* const process : recent_) activate(*process);
+  recent_.clear();
   wait_.reset();
 }
 

@@ -8,6 +8,9 @@
 // the loop stops looking at it. When all are parked the thread sleeps in the kernel, so that an
 // idle nicsim uses no CPU.
 //
+// Who has kept nicsim busy before a sleep is looked at again after it, whoever has rung: his next send
+// need not ring. So a sleep costs one doorbell, and not one from each process.
+//
 // A queue whose next message has to notify a process that has no room is stalled: nobody looks at it
 // until that process rings its doorbell, which it does when it has made room.
 #pragma once
@@ -47,20 +50,22 @@ class EngineLoop {
   struct ActiveQueue {
     Process* process;
     std::uint32_t quiet_rounds;
+    bool has_worked;  // since nicsim last slept
   };
 
   void activate(Process& process);
   bool serve_queues();
-  void poll_control();
+  void poll_control_at_times();
   void sleep();
 
   boost::asio::io_context& context_;
   Machine& machine_;
   TransferEngine engine_;
   std::vector<ActiveQueue> active_;
+  std::vector<Process*> recent_;   // parked by the sleep under way, and busy before it
   std::vector<Process*> stalled_;  // see Process::stalled_on; neither active nor parked
   platform::AdaptiveWait wait_;
-  std::uint32_t rounds_ = 0;
+  std::uint32_t visits_ = 0;  // to queues, since the last look for control messages
   bool stopping_ = false;
 };
 

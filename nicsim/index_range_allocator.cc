@@ -18,6 +18,22 @@ std::optional<std::uint32_t> IndexRangeAllocator::allocate(std::uint32_t count) 
   return std::nullopt;
 }
 
+bool IndexRangeAllocator::take(std::uint32_t index) {
+  auto run = free_.upper_bound(index);
+  if (run == free_.begin()) return false;
+  --run;
+  const auto [first, available] = *run;
+  const std::uint32_t before = index - first;
+  if (before >= available) return false;
+  if (before == 0) {
+    free_.erase(run);
+  } else {
+    run->second = before;
+  }
+  if (available - before > 1) free_[index + 1] = available - before - 1;
+  return true;
+}
+
 void IndexRangeAllocator::release(std::uint32_t first, std::uint32_t count) {
   auto next = free_.lower_bound(first);
   if (next != free_.end() && next->first == first + count) {

@@ -19,7 +19,10 @@ class IndexRangeAllocator {
   // The lowest run of `count` (> 0) free indices, or nothing if there is none.
   std::optional<std::uint32_t> allocate(std::uint32_t count);
 
-  // Gives back what allocate(count) returned.
+  // Takes one certain index. False if it is not free.
+  bool take(std::uint32_t index);
+
+  // Gives back what allocate(count) returned, or take() took.
   void release(std::uint32_t first, std::uint32_t count);
 
  private:

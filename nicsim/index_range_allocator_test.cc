@@ -53,3 +53,19 @@ TEST_CASE("random use never hands out an index twice and ends with everything fr
   for (const auto& [first, count] : held) indices.release(first, count);
   CHECK(indices.allocate(kCapacity) == 0u);
 }
+
+TEST_CASE("a certain index is taken once, wherever it lies in a run") {
+  IndexRangeAllocator indices(10);
+  for (const std::uint32_t index : {0u, 9u, 5u, 6u}) {
+    CHECK(indices.take(index));
+    CHECK_FALSE(indices.take(index));
+  }
+  CHECK_FALSE(indices.take(10));
+  CHECK_FALSE(indices.take(0xffffffff));
+  CHECK(indices.allocate(4) == 1u);
+  CHECK(indices.allocate(3) == std::nullopt);
+  indices.release(5, 1);
+  indices.release(6, 1);
+  CHECK(indices.allocate(4) == 5u);
+  CHECK(indices.allocate(1) == std::nullopt);
+}

@@ -18,32 +18,52 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
 #include "nicsim/backplane.h"
+#include "nicsim/index_range_allocator.h"
 #include "nicsim/process.h"
+#include "nicsim/waiting_imports.h"
 #include "nicsim/wire/control.h"
 #include "platform/file_descriptor.h"
 #include "platform/unix_socket.h"
 
 namespace vmmc::nicsim {
 
+// The reply to an import, and the memfd that goes with it if the host executor is granted; -1: none.
+// It stays open at least until the next change of the machine.
+struct ImportAnswer {
+  wire::ImportReply reply{};
+  int memory = -1;
+  wire::ExecutorDemand demand = wire::ExecutorDemand::kAny;  // the request's
+};
+
+// How much of what the kernel gives sparingly a machine uses.
+struct MachineLimits {
+  std::size_t segments;             // of all processes together; each is a mapping
+  std::size_t segments_of_process;  // so that none takes them all
+  int lending_descriptors;          // a descriptor from this number on is kept for clients to come
+  static MachineLimits of_this_system();
+};
+
 class Machine {
  public:
   // Answers that come later than their request: an import that waited for its export, an unexport
   // that waited for transfers. The receiver is a process that is attached.
   struct LateReplies {
-    std::function<void(Process&, const wire::ImportReply&)> import;
-    std::function<void(Process&, const wire::PlainReply&)> unexport;
+    std::function<void(Process&, const ImportAnswer&)> import;
+    std::function<void(Process&, const wire::UnexportReply&)> unexport;
     // Not a reply: the send queue of this process must be looked at, and those of the processes
     // that are stalled on it, although it has not rung: an unexport waits for what stands there,
     // or there is nothing to be stalled on any more.
     std::function<void(Process&)> attend = [](Process&) {};
   };
 
-  Machine(std::uint32_t nodes, LateReplies replies)
-      : backplane_(nodes), replies_(std::move(replies)) {}
+  Machine(std::uint32_t nodes, LateReplies replies,
+          MachineLimits limits = MachineLimits::of_this_system())
+      : backplane_(nodes), replies_(std::move(replies)), limits_(limits) {}
 
   const Backplane& backplane() const { return backplane_; }
   const std::vector<std::unique_ptr<Process>>& processes() const { return processes_; }
@@ -58,9 +78,11 @@ class Machine {
                                               const wire::AttachRequest& request);
   void detach(Process& process);
 
-  // kMalformed: not a sealed memfd of that size; kOutOfMemory: it cannot be mapped.
-  std::variant<std::uint32_t, wire::Status> register_segment(Process& process, int fd,
-                                                             std::uint64_t bytes);
+  // kMalformed: not a sealed memfd of that size; kOutOfMemory: it cannot be mapped, or there are too
+  // many. With too many descriptors it is taken, but never lent. Both are logged once.
+  std::variant<std::uint32_t, wire::Status> register_segment(
+      Process& process, platform::FileDescriptor memory,
+      const wire::RegisterSegmentRequest& request);
   wire::Status release_segment(Process& process, std::uint32_t segment);
 
   wire::Status export_buffer(Process& process, const wire::ExportRequest& request);
@@ -69,7 +91,10 @@ class Machine {
   std::optional<wire::Status> unexport(Process& process, const wire::UnexportRequest& request);
 
   // Nothing if the import waits for its export: the reply comes by LateReplies.
-  std::optional<wire::ImportReply> import(Process& process, const wire::ImportRequest& request);
+  std::optional<ImportAnswer> import(Process& process, const wire::ImportRequest& request);
+  // What is to be answered instead if the memfd cannot be passed: the import is granted the nic
+  // executor, or, if it demands the host executor, refused.
+  ImportAnswer without_memory(Process& process, const ImportAnswer& answer);
   wire::Status cancel_import(Process& process, std::uint32_t request);
   wire::Status unimport(Process& process, const wire::UnimportRequest& request);
 
@@ -82,6 +107,11 @@ class Machine {
   wire::RedirectionReply end_redirection(Process& process,
                                          const wire::EndRedirectionRequest& request);
 
+  // Brings the counters of this process up to date with what was moved by the host executor.
+  wire::Status read_counters(Process& process);
+  // While any process watches, no import is open to the host executor.
+  wire::Status watch(Process& process, const wire::WatchRequest& request);
+
   // To be called after each round of transfers: ends the unexports that have nothing to wait for
   // any more.
   void settle_unexports();
@@ -91,24 +121,24 @@ class Machine {
   bool unexports_waiting() const { return !waiting_unexports_.empty(); }
 
  private:
-  struct WaitingImport {
-    Process* importer;
-    wire::ImportRequest request;
-  };
   struct WaitingUnexport {
     ExportedBuffer* buffer;
     wire::MessageHeader header;
     std::vector<std::pair<Process*, std::uint64_t>>
         senders;  // and the ticket that each must have reached
   };
-  std::optional<std::uint32_t> free_process_id(std::uint32_t wanted) const;
+  std::optional<std::uint32_t> take_process_id(std::uint32_t wanted);
   Process* find_process(std::uint32_t node, std::uint32_t id) const;
   static ExportedBuffer* find_own(Process& process, std::uint32_t buffer_id);
   void copy_arrived(const ExportedBuffer& buffer, std::uint64_t first, std::uint64_t end);
-  wire::ImportReply try_import(Process& importer, const wire::ImportRequest& request,
-                               ExportedBuffer& buffer);
-  wire::ImportReply grant(Process& importer, const wire::ImportRequest& request,
+  ImportAnswer try_import(Process& importer, const wire::ImportRequest& request,
                           ExportedBuffer& buffer);
+  ImportAnswer grant(Process& importer, const wire::ImportRequest& request, ExportedBuffer& buffer);
+  static std::optional<std::uint32_t> take_import_slot(Process& importer);
+  wire::ImportPhase phase_of_granted(const Import& import) const;
+  static void count_host_transfers(Process& importer, std::uint32_t slot);
+  static void complain(bool& said, const char* of);
+  void set_watching(Process& process, bool watches);
   ExportedBuffer* find_export(const wire::ImportRequest& request) const;
   void stop_waiting_for(Process& sender);
   void revoke(ExportedBuffer& buffer, wire::ImportPhase phase);
@@ -117,9 +147,15 @@ class Machine {
 
   Backplane backplane_;
   LateReplies replies_;
-  std::vector<std::unique_ptr<Process>> processes_;
-  std::list<WaitingImport> waiting_imports_;
+  const MachineLimits limits_;
+  bool complained_of_segments_ = false;
+  bool complained_of_descriptors_ = false;
+  std::vector<std::unique_ptr<Process>> processes_;  // each knows its place
+  std::unordered_map<std::uint32_t, Process*> by_id_;
+  IndexRangeAllocator free_ids_{wire::kAnyProcess};
+  WaitingImports waiting_imports_;
   std::list<WaitingUnexport> waiting_unexports_;
+  std::uint32_t watchers_ = 0;
 };
 
 }  // namespace vmmc::nicsim

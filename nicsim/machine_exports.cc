@@ -9,6 +9,7 @@
 
 #include "nicsim/machine.h"
 #include "nicsim/named_pages.h"
+#include "nicsim/wire/buffer_bell.h"
 
 namespace vmmc::nicsim {
 namespace {
@@ -22,6 +23,21 @@ wire::Status check_redirection(const ExportedBuffer* buffer, const wire::Redirec
   const bool inside =
       request.offset < buffer->length && request.length <= buffer->length - request.offset;
   return inside ? wire::Status::kOk : wire::Status::kOutsideProxy;
+}
+
+// Whether importers may be given the memory itself. A mapping knows whole pages, and reading and
+// writing; it cannot be led elsewhere; and who has the descriptor reaches all of the segment.
+bool can_be_lent(const Process& process, const wire::ExportRequest& request) {
+  constexpr std::uint32_t kReadAndWrite = wire::kAccessRead | wire::kAccessWrite;
+  if (request.executor != wire::ExecutorDemand::kAny || request.access != kReadAndWrite ||
+      (request.flags & wire::kExportRedirectable) != 0 || request.extent_count != 1) {
+    return false;
+  }
+  const wire::Extent& extent = request.extents[0];
+  const Segment& segment = *process.segments.at(extent.segment);
+  return segment.lendable() && request.page_offset == 0 && extent.first_page == 0 &&
+         request.length >= wire::kLeastLentBytes &&
+         segment.pages() == extent.pages + std::uint64_t{1};  // the bell
 }
 
 }  // namespace
@@ -63,6 +79,7 @@ wire::Status Machine::export_buffer(Process& process, const wire::ExportRequest&
   buffer->notifies = (request.flags & wire::kExportNotifies) != 0;
   buffer->redirectable = (request.flags & wire::kExportRedirectable) != 0;
   buffer->cookie = request.cookie;
+  buffer->lendable = can_be_lent(process, request);
   buffer->pages = static_cast<std::uint32_t>(found.pages.frames.size());
   buffer->segments = std::move(found.pages.segments);
   const auto first = backplane_.node(process.node)
@@ -114,7 +131,7 @@ void Machine::settle_unexports() {
       continue;
     }
     Process& owner = *wait->buffer->owner;
-    const wire::PlainReply reply{wait->header};
+    const wire::UnexportReply reply{wait->header, wait->buffer->lent ? 1u : 0u, 0};
     revoke(*wait->buffer, wire::ImportPhase::kUnexported);
     for (const auto& start : wait->buffer->byte_runs) owner.exported_bytes.erase(start);
     owner.exports.erase(wait->buffer->id);
@@ -143,8 +160,9 @@ void Machine::revoke(ExportedBuffer& buffer, wire::ImportPhase phase) {
   for (const auto& [importer, slot] : buffer.importers) {
     Import& import = importer->imports[slot];
     import.phase = phase;
-    import.buffer = nullptr;
     importer->channel.set_import_state(slot, import.generation, phase);
+    count_host_transfers(*importer, slot);
+    import.buffer = nullptr;
   }
   buffer.importers.clear();
 }

@@ -3,8 +3,6 @@
 //
 // The machine's imports: granted, waiting, given up.
 
-#include <algorithm>
-
 #include "nicsim/machine.h"
 
 namespace vmmc::nicsim {
@@ -16,13 +14,18 @@ bool admits(const Rights& rights, const Process& importer) {
          (rights.process == wire::kAnyProcess || rights.process == importer.id);
 }
 
+ImportAnswer refused(const wire::ImportRequest& request, wire::Status status) {
+  ImportAnswer answer;
+  answer.reply.header = request.header;
+  answer.reply.header.status = status;
+  return answer;
+}
+
 }  // namespace
 
 Process* Machine::find_process(std::uint32_t node, std::uint32_t id) const {
-  for (const auto& process : processes_) {
-    if (process->id == id && process->node == node) return process.get();
-  }
-  return nullptr;
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() || found->second->node != node ? nullptr : found->second;
 }
 
 ExportedBuffer* Machine::find_export(const wire::ImportRequest& request) const {
@@ -30,59 +33,50 @@ ExportedBuffer* Machine::find_export(const wire::ImportRequest& request) const {
   return exporter == nullptr ? nullptr : find_own(*exporter, request.buffer_id);
 }
 
-std::optional<wire::ImportReply> Machine::import(Process& process,
-                                                 const wire::ImportRequest& request) {
-  wire::ImportReply refused{};
-  refused.header = request.header;
-  if (request.node >= backplane_.nodes()) {
-    refused.header.status = wire::Status::kNoSuchNode;
-    return refused;
-  }
-  if (request.access == 0 || (request.access & ~(wire::kAccessRead | wire::kAccessWrite)) != 0) {
-    refused.header.status = wire::Status::kInvalidRights;
-    return refused;
+std::optional<ImportAnswer> Machine::import(Process& process, const wire::ImportRequest& request) {
+  if (request.node >= backplane_.nodes()) return refused(request, wire::Status::kNoSuchNode);
+  if (request.access == 0 || (request.access & ~(wire::kAccessRead | wire::kAccessWrite)) != 0 ||
+      request.executor > wire::ExecutorDemand::kHost) {
+    return refused(request, wire::Status::kInvalidRights);
   }
   if (ExportedBuffer* buffer = find_export(request)) return try_import(process, request, *buffer);
-  const auto waiting = std::count_if(waiting_imports_.begin(), waiting_imports_.end(),
-                                     [&](const auto& wait) { return wait.importer == &process; });
-  if (waiting >= wire::kImportSlots) {
-    refused.header.status = wire::Status::kTooManyImports;
-    return refused;
+  if (waiting_imports_.count(process) >= wire::kImportSlots) {
+    return refused(request, wire::Status::kTooManyImports);
   }
-  waiting_imports_.push_back({&process, request});
+  waiting_imports_.add(process, request);
   return std::nullopt;
 }
 
-wire::ImportReply Machine::try_import(Process& importer, const wire::ImportRequest& request,
-                                      ExportedBuffer& buffer) {
-  if (admits(buffer.rights, importer) && (request.access & ~buffer.rights.access) == 0) {
-    return grant(importer, request, buffer);
+ImportAnswer Machine::try_import(Process& importer, const wire::ImportRequest& request,
+                                 ExportedBuffer& buffer) {
+  if (!admits(buffer.rights, importer) || (request.access & ~buffer.rights.access) != 0) {
+    return refused(request, wire::Status::kPermissionDenied);
   }
-  wire::ImportReply refused{};
-  refused.header = request.header;
-  refused.header.status = wire::Status::kPermissionDenied;
-  return refused;
+  if (request.executor == wire::ExecutorDemand::kHost && !buffer.lendable) {
+    return refused(request, wire::Status::kExecutorUnavailable);
+  }
+  return grant(importer, request, buffer);
 }
 
-wire::ImportReply Machine::grant(Process& importer, const wire::ImportRequest& request,
-                                 ExportedBuffer& buffer) {
-  wire::ImportReply reply{};
-  reply.header = request.header;
-  std::uint32_t slot = 0;
+std::optional<std::uint32_t> Machine::take_import_slot(Process& importer) {
   if (!importer.free_import_slots.empty()) {
-    slot = importer.free_import_slots.back();
+    const std::uint32_t slot = importer.free_import_slots.back();
     importer.free_import_slots.pop_back();
-  } else if (importer.imports.size() < wire::kImportSlots) {
-    slot = static_cast<std::uint32_t>(importer.imports.size());
-    importer.imports.emplace_back();
-  } else {
-    reply.header.status = wire::Status::kTooManyImports;
-    return reply;
+    return slot;
   }
-  Import& import = importer.imports[slot];
+  if (importer.imports.size() >= wire::kImportSlots) return std::nullopt;
+  importer.imports.emplace_back();
+  return static_cast<std::uint32_t>(importer.imports.size() - 1);
+}
+
+ImportAnswer Machine::grant(Process& importer, const wire::ImportRequest& request,
+                            ExportedBuffer& buffer) {
+  const auto slot = take_import_slot(importer);
+  if (!slot) return refused(request, wire::Status::kTooManyImports);
+  Import& import = importer.imports[*slot];
   ++import.generation;
 
-  OutgoingPageTable::Proxy proxy{.import_slot = slot,
+  OutgoingPageTable::Proxy proxy{.import_slot = *slot,
                                  .import_generation = import.generation,
                                  .access = request.access,
                                  .node = buffer.owner->node,
@@ -96,50 +90,105 @@ wire::ImportReply Machine::grant(Process& importer, const wire::ImportRequest& r
   }
   const auto first_page = importer.outgoing_pages.map(proxy);
   if (!first_page) {
-    importer.free_import_slots.push_back(slot);
-    reply.header.status = wire::Status::kDestinationSpaceFull;
-    return reply;
+    importer.free_import_slots.push_back(*slot);
+    return refused(request, wire::Status::kDestinationSpaceFull);
   }
   import.phase = wire::ImportPhase::kGranted;
   import.buffer = &buffer;
   import.first_page = *first_page;
   import.pages = buffer.pages;
-  buffer.importers.emplace(&importer, slot);
-  importer.channel.set_import_state(slot, import.generation, wire::ImportPhase::kGranted);
+  import.lent = buffer.lendable && request.executor != wire::ExecutorDemand::kNic;
+  buffer.lent |= import.lent;
+  buffer.importers.emplace(&importer, *slot);
+  const wire::HostCounts& counts = importer.channel.host_counts(*slot);
+  import.counted_transfers = counts.transfers.load(std::memory_order_relaxed);
+  import.counted_bytes = counts.bytes_beyond_words.load(std::memory_order_relaxed);
+  importer.channel.set_import_state(*slot, import.generation, phase_of_granted(import));
 
-  reply.import_slot = slot;
-  reply.import_generation = import.generation;
-  reply.destination = std::uint64_t{*first_page} * wire::kPageSize + buffer.page_offset;
-  reply.length = buffer.length;
-  reply.access = request.access;
-  reply.executor = buffer.rights.executor;
-  return reply;
+  ImportAnswer answer;
+  answer.reply.header = request.header;
+  answer.reply.import_slot = *slot;
+  answer.reply.import_generation = import.generation;
+  answer.reply.destination = std::uint64_t{*first_page} * wire::kPageSize + buffer.page_offset;
+  answer.reply.length = buffer.length;
+  answer.reply.access = request.access;
+  answer.reply.executor = import.lent ? wire::ExecutorDemand::kHost : wire::ExecutorDemand::kNic;
+  answer.demand = request.executor;
+  if (import.lent) answer.memory = buffer.segments.front()->memory();
+  return answer;
+}
+
+ImportAnswer Machine::without_memory(Process& process, const ImportAnswer& answer) {
+  const std::uint32_t slot = answer.reply.import_slot;
+  const std::uint32_t generation = answer.reply.import_generation;
+  ImportAnswer result;
+  if (answer.demand == wire::ExecutorDemand::kHost) {
+    result.reply.header = answer.reply.header;
+    result.reply.header.status = wire::Status::kExecutorUnavailable;
+    drop_import(process, slot);
+    process.free_import_slots.push_back(slot);
+    return result;
+  }
+  Import& import = process.imports[slot];
+  import.lent = false;
+  process.channel.set_import_state(slot, generation, phase_of_granted(import));
+  result.reply = answer.reply;
+  result.reply.executor = wire::ExecutorDemand::kNic;
+  return result;
+}
+
+wire::ImportPhase Machine::phase_of_granted(const Import& import) const {
+  return import.lent && watchers_ == 0 ? wire::ImportPhase::kGrantedToHost
+                                       : wire::ImportPhase::kGranted;
+}
+
+// The importer writes these numbers: it can leave its own counters, and what is counted for its
+// buffers' owners, wrong.
+void Machine::count_host_transfers(Process& importer, std::uint32_t slot) {
+  Import& import = importer.imports[slot];
+  if (!import.lent || import.buffer == nullptr) return;
+  const wire::HostCounts& counts = importer.channel.host_counts(slot);
+  const std::uint64_t transfers = counts.transfers.load(std::memory_order_relaxed);
+  const std::uint64_t bytes = counts.bytes_beyond_words.load(std::memory_order_relaxed);
+  const std::uint64_t more_transfers = transfers - import.counted_transfers;
+  const std::uint64_t more_bytes =
+      more_transfers * sizeof(std::uint64_t) + (bytes - import.counted_bytes);
+  import.counted_transfers = transfers;
+  import.counted_bytes = bytes;
+  wire::ChannelCounters& sent = importer.channel.counters();
+  wire::ChannelCounters& received = import.buffer->owner->channel.counters();
+  ChannelView::count(sent.transfers_sent, more_transfers);
+  ChannelView::count(sent.bytes_sent, more_bytes);
+  ChannelView::count(sent.host_transfers, more_transfers);
+  ChannelView::count(received.transfers_received, more_transfers);
+  ChannelView::count(received.bytes_received, more_bytes);
+}
+
+wire::Status Machine::read_counters(Process& process) {
+  for (std::uint32_t slot = 0; slot < process.imports.size(); ++slot) {
+    count_host_transfers(process, slot);
+  }
+  for (const auto& [id, buffer] : process.exports) {
+    for (const auto& [importer, slot] : buffer->importers) count_host_transfers(*importer, slot);
+  }
+  return wire::Status::kOk;
 }
 
 void Machine::settle_imports_of(ExportedBuffer& buffer) {
-  for (auto wait = waiting_imports_.begin(); wait != waiting_imports_.end();) {
-    if (find_export(wait->request) != &buffer) {
-      ++wait;
-      continue;
-    }
-    const wire::ImportReply reply = try_import(*wait->importer, wait->request, buffer);
+  const Process& owner = *buffer.owner;
+  while (const auto* wait = waiting_imports_.first_for(owner.node, owner.id, buffer.id)) {
     Process& importer = *wait->importer;
-    wait = waiting_imports_.erase(wait);
-    replies_.import(importer, reply);
+    const ImportAnswer answer = try_import(importer, wait->request, buffer);
+    waiting_imports_.drop(wait);
+    replies_.import(importer, answer);
   }
 }
 
 wire::Status Machine::cancel_import(Process& process, std::uint32_t request) {
-  for (auto wait = waiting_imports_.begin(); wait != waiting_imports_.end(); ++wait) {
-    if (wait->importer != &process || wait->request.header.request != request) continue;
-    wire::ImportReply reply{};
-    reply.header = wait->request.header;
-    reply.header.status = wire::Status::kImportCancelled;
-    waiting_imports_.erase(wait);
-    replies_.import(process, reply);
-    return wire::Status::kOk;
-  }
-  return wire::Status::kUnknownImport;  // it has been answered already
+  const auto wait = waiting_imports_.take(process, request);
+  if (!wait) return wire::Status::kUnknownImport;  // it has been answered already
+  replies_.import(process, refused(wait->request, wire::Status::kImportCancelled));
+  return wire::Status::kOk;
 }
 
 wire::Status Machine::unimport(Process& process, const wire::UnimportRequest& request) {
@@ -155,6 +204,7 @@ wire::Status Machine::unimport(Process& process, const wire::UnimportRequest& re
 
 void Machine::drop_import(Process& process, std::uint32_t slot) {
   Import& import = process.imports[slot];
+  count_host_transfers(process, slot);
   if (import.buffer != nullptr) import.buffer->importers.erase({&process, slot});
   process.outgoing_pages.unmap(import.first_page, import.pages);
   import.phase = wire::ImportPhase::kFree;

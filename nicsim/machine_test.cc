@@ -75,8 +75,7 @@ TEST_CASE_FIXTURE(MachineFixture, "segments: only memory that is there") {
   const int fd = ::memfd_create("sparse", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   REQUIRE(::ftruncate(fd, std::int64_t{1} << 40) == 0);
   REQUIRE(::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0);
-  CHECK(std::get<Status>(machine.register_segment(*client.process, fd, std::uint64_t{1} << 40)) ==
-        Status::kMalformed);
+  CHECK(std::get<Status>(client.register_memory(fd, std::uint64_t{1} << 40)) == Status::kMalformed);
   ::close(fd);
 }
 
@@ -93,7 +92,7 @@ TEST_CASE_FIXTURE(MachineFixture, "unexport: ends when the sender that it waits 
   FakeClient exporter(machine, 0);
   FakeClient sender(machine, 1);
   REQUIRE(exporter.export_bytes(1, 0, 4096) == Status::kOk);
-  const auto import = *machine.import(*sender.process, sender.import_request(exporter, 1));
+  const auto import = machine.import(*sender.process, sender.import_request(exporter, 1))->reply;
   sender.post(import, 0, std::as_bytes(std::span("x", 1)));
   wire::UnexportRequest request{};
   request.buffer_id = 1;
@@ -107,16 +106,14 @@ TEST_CASE_FIXTURE(MachineFixture, "segments: only sealed shared memory of the st
   FakeClient client(machine, 0);
   int pipes[2];
   REQUIRE(::pipe(pipes) == 0);
-  CHECK(std::get<Status>(machine.register_segment(*client.process, pipes[0], 4096)) ==
-        Status::kMalformed);
+  CHECK(std::get<Status>(client.register_memory(pipes[0], 4096)) == Status::kMalformed);
   auto file = platform::create_shared_memory("test", 8192);
   REQUIRE(file.ok());
   const int fd = file.value().get();
-  CHECK(std::get<Status>(machine.register_segment(*client.process, fd, 12288)) ==
-        Status::kMalformed);
-  CHECK(std::get<Status>(machine.register_segment(*client.process, fd, 100)) == Status::kMalformed);
-  CHECK(std::get<Status>(machine.register_segment(*client.process, fd, 0)) == Status::kMalformed);
-  const auto id = std::get<std::uint32_t>(machine.register_segment(*client.process, fd, 8192));
+  CHECK(std::get<Status>(client.register_memory(fd, 12288)) == Status::kMalformed);
+  CHECK(std::get<Status>(client.register_memory(fd, 100)) == Status::kMalformed);
+  CHECK(std::get<Status>(client.register_memory(fd, 0)) == Status::kMalformed);
+  const auto id = std::get<std::uint32_t>(client.register_memory(fd, 8192));
   CHECK(machine.release_segment(*client.process, id) == Status::kOk);
   CHECK(machine.release_segment(*client.process, id) == Status::kMalformed);
   ::close(pipes[0]);
@@ -190,7 +187,7 @@ TEST_CASE_FIXTURE(MachineFixture, "import: rights by user, node, process and acc
     change(request);
     REQUIRE(machine.export_buffer(*exporter.process, request) == Status::kOk);
     return machine.import(*importer.process, importer.import_request(exporter, id, access))
-        ->header.status;
+        ->reply.header.status;
   };
   CHECK(outcome(1, [](auto&) {}) == Status::kOk);
   CHECK(outcome(2, [](auto& r) { r.user = ::getuid() + 1; }) == Status::kPermissionDenied);
@@ -207,7 +204,7 @@ TEST_CASE_FIXTURE(MachineFixture, "import: rights by user, node, process and acc
             10, [](auto&) {}, 0) == Status::kInvalidRights);
   auto request = importer.import_request(exporter, 1);
   request.node = 4;
-  CHECK(machine.import(*importer.process, request)->header.status == Status::kNoSuchNode);
+  CHECK(machine.import(*importer.process, request)->reply.header.status == Status::kNoSuchNode);
 }
 
 TEST_CASE_FIXTURE(
@@ -225,21 +222,21 @@ TEST_CASE_FIXTURE(
 
   CHECK(machine.cancel_import(*importer.process, second.header.request) == Status::kOk);
   REQUIRE(late_imports.size() == 1);
-  CHECK(late_imports[0].second.header.status == Status::kImportCancelled);
+  CHECK(late_imports[0].second.reply.header.status == Status::kImportCancelled);
   CHECK(machine.cancel_import(*importer.process, second.header.request) == Status::kUnknownImport);
 
   CHECK(exporter.export_bytes(5, 0, 64) == Status::kOk);
   REQUIRE(late_imports.size() == 2);
   CHECK(late_imports[1].first == importer.process);
-  CHECK(late_imports[1].second.header.status == Status::kOk);
-  CHECK(late_imports[1].second.header.request == first.header.request);
-  CHECK(late_imports[1].second.length == 64);
+  CHECK(late_imports[1].second.reply.header.status == Status::kOk);
+  CHECK(late_imports[1].second.reply.header.request == first.header.request);
+  CHECK(late_imports[1].second.reply.length == 64);
 
   auto denied = exporter.export_request(7, 64, 64);
   denied.node = 3;
   CHECK(machine.export_buffer(*exporter.process, denied) == Status::kOk);
   REQUIRE(late_imports.size() == 3);
-  CHECK(late_imports[2].second.header.status == Status::kPermissionDenied);
+  CHECK(late_imports[2].second.reply.header.status == Status::kPermissionDenied);
 }
 
 TEST_CASE_FIXTURE(MachineFixture,
@@ -249,15 +246,15 @@ TEST_CASE_FIXTURE(MachineFixture,
   REQUIRE(exporter.export_bytes(1, 0, 64) == Status::kOk);
   wire::ImportReply last{};
   for (std::uint32_t i = 0; i < wire::kImportSlots; ++i) {
-    last = *machine.import(*importer.process, importer.import_request(exporter, 1));
+    last = machine.import(*importer.process, importer.import_request(exporter, 1))->reply;
     REQUIRE(last.header.status == Status::kOk);
   }
-  CHECK(machine.import(*importer.process, importer.import_request(exporter, 1))->header.status ==
-        Status::kTooManyImports);
+  CHECK(machine.import(*importer.process, importer.import_request(exporter, 1))
+            ->reply.header.status == Status::kTooManyImports);
   wire::UnimportRequest unimport{{}, last.import_slot, last.import_generation};
   CHECK(machine.unimport(*importer.process, unimport) == Status::kOk);
   CHECK(machine.unimport(*importer.process, unimport) == Status::kUnknownImport);
-  const auto again = *machine.import(*importer.process, importer.import_request(exporter, 1));
+  const auto again = machine.import(*importer.process, importer.import_request(exporter, 1))->reply;
   CHECK(again.import_slot == last.import_slot);
   CHECK(again.import_generation == last.import_generation + 1);
 }
@@ -266,7 +263,8 @@ TEST_CASE_FIXTURE(MachineFixture, "the end of an exporter is written into its im
   auto exporter = std::make_unique<FakeClient>(machine, 0);
   FakeClient importer(machine, 1);
   REQUIRE(exporter->export_bytes(1, 0, 64) == Status::kOk);
-  const auto import = *machine.import(*importer.process, importer.import_request(*exporter, 1));
+  const auto import =
+      machine.import(*importer.process, importer.import_request(*exporter, 1))->reply;
   const auto phase = [&] {
     return wire::import_phase(importer.channel().import_states[import.import_slot].load());
   };
@@ -314,7 +312,8 @@ TEST_CASE_FIXTURE(MachineFixture, "importers are listed, one for each import, pa
   for (std::uint32_t i = 0; i < kCount; ++i) {
     if (i % 2 == 0) importers.push_back(std::make_unique<FakeClient>(machine, i % 4, 1));
     FakeClient& importer = *importers.back();
-    imports.push_back(*machine.import(*importer.process, importer.import_request(exporter, 1)));
+    imports.push_back(
+        machine.import(*importer.process, importer.import_request(exporter, 1))->reply);
     expected.emplace_back(importer.process->node, importer.process->id);
   }
   std::sort(expected.begin(), expected.end());
@@ -337,7 +336,8 @@ TEST_CASE_FIXTURE(MachineFixture,
   FakeClient exporter(machine, 0);
   FakeClient importer(machine, 1);
   REQUIRE(exporter.export_bytes(1, 0, 64) == Status::kOk);
-  const auto import = *machine.import(*importer.process, importer.import_request(exporter, 1));
+  const auto import =
+      machine.import(*importer.process, importer.import_request(exporter, 1))->reply;
   const auto ask = [&](FakeClient& client, std::uint32_t id, std::uint32_t first) {
     return machine.list_importers(*client.process, {{}, id, first});
   };

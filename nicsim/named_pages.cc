@@ -11,11 +11,9 @@ namespace {
 // No request names a byte twice, so it names no more pages than the process has registered. Looked
 // at before anything is done page by page.
 bool is_reasonable(const Process& process, const NamedRange& range) {
-  std::uint64_t registered = 0;
-  for (const auto& [id, segment] : process.segments) registered += segment->pages();
   std::uint64_t named = 0;
   for (const wire::Extent& extent : range.extents) named += extent.pages;
-  return named <= registered;
+  return named <= process.registered_pages;
 }
 
 }  // namespace

@@ -48,7 +48,9 @@ struct ExportedBuffer {
   bool redirectable = false;
   std::uint64_t cookie = 0;  // of its notifications
   Redirections redirections;
-  bool closing = false;  // unexport is waiting for transfers that were asked for before it
+  bool closing = false;   // unexport is waiting for transfers that were asked for before it
+  bool lendable = false;  // the host executor may be granted: the pages are all of one segment
+  bool lent = false;      // it has been
   std::vector<std::shared_ptr<Segment>> segments;  // keeps the memory mapped
   std::vector<std::pair<std::uint32_t, std::uint64_t>>
       byte_runs;                                           // keys of the owner's exported_bytes
@@ -61,6 +63,10 @@ struct Import {
   ExportedBuffer* buffer = nullptr;  // only while granted
   std::uint32_t first_page = 0;      // in the destination space
   std::uint32_t pages = 0;
+  bool lent = false;  // the importer has a mapping of the buffer
+  // Of the importer's wire::HostCounts: what both sides' counters hold already.
+  std::uint64_t counted_transfers = 0;
+  std::uint64_t counted_bytes = 0;
 };
 
 struct Process {
@@ -68,14 +74,17 @@ struct Process {
       : destination_space_bytes(destination_space),
         outgoing_pages(static_cast<std::uint32_t>(destination_space / wire::kPageSize)) {}
 
+  std::size_t place = 0;  // among the machine's processes
   std::uint32_t node = 0;
   std::uint32_t id = 0;
   pid_t pid = 0;  // for reading its memory only
   uid_t uid = 0;
   bool can_read_memory = false;
+  bool watches = false;  // has asked that every transfer passes through nicsim
 
   ChannelView channel;
   Transfer transfer;
+  bool active = false;            // the loop looks at its queue
   Process* stalled_on = nullptr;  // `transfer` waits for room in this process's notification queue
 
   NotificationPort notifications{channel};
@@ -84,6 +93,7 @@ struct Process {
 
   std::unordered_map<std::uint32_t, std::shared_ptr<Segment>> segments;
   std::uint32_t next_segment_id = 1;
+  std::uint64_t registered_pages = 0;  // of all segments
 
   std::map<std::uint32_t, std::unique_ptr<ExportedBuffer>> exports;  // by buffer id
   // Which bytes of which segment are exported: (segment, first byte) -> end. Finds overlaps.

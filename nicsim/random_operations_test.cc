@@ -142,11 +142,12 @@ void RandomOperations::import_one(Client& client) {
                           ->second;
   if (buffer->closing) return;
   const std::uint32_t access = one_in(5) ? 1 + static_cast<std::uint32_t>(below(3)) : 3;
-  const auto reply = machine.import(*client.real.process,
-                                    client.real.import_request(exporter.real, buffer->id, access));
-  REQUIRE(reply.has_value());
-  REQUIRE(reply->header.status == Status::kOk);
-  client.imports.push_back({*reply, std::make_shared<ModelImport>(ModelImport{buffer, access})});
+  const auto answer = machine.import(*client.real.process,
+                                     client.real.import_request(exporter.real, buffer->id, access));
+  REQUIRE(answer.has_value());
+  REQUIRE(answer->reply.header.status == Status::kOk);
+  client.imports.push_back(
+      {answer->reply, std::make_shared<ModelImport>(ModelImport{buffer, access})});
 }
 
 void RandomOperations::unimport_one(Client& client) {

@@ -323,8 +323,7 @@ TEST_CASE_FIXTURE(RedirectionFixture,
                   "a segment that is released too early stays under its redirection") {
   auto file = platform::create_shared_memory("second", 4096);
   auto mapping = platform::SharedMapping::map(file.value().get(), 4096);
-  const auto id = std::get<std::uint32_t>(
-      machine.register_segment(*receiver.process, file.value().get(), 4096));
+  const auto id = std::get<std::uint32_t>(receiver.register_memory(file.value().get(), 4096));
   auto asked = request(0, 64, 0);
   asked.extents[0].segment = id;
   REQUIRE(ask(asked).header.status == Status::kOk);

@@ -229,7 +229,7 @@ bool Session::on_register_segment(std::span<const std::byte> message,
   const auto request = as<wire::RegisterSegmentRequest>(message);
   if (!request || received.descriptor_count != 1) return false;
   const auto outcome =
-      machine_.register_segment(*process_, received.descriptors[0].get(), request->bytes);
+      machine_.register_segment(*process_, std::move(received.descriptors[0]), *request);
   wire::RegisterSegmentReply reply{};
   reply.header = request->header;
   if (const auto* refused = std::get_if<wire::Status>(&outcome)) {
@@ -260,7 +260,7 @@ bool Session::on_mapping_request(const wire::MessageHeader& header,
       });
     case wire::MessageType::kImport:
       return given(as<wire::ImportRequest>(message), [&](const auto& request) {
-        if (const auto reply = machine_.import(*process_, request)) send(*reply);
+        if (const auto found = machine_.import(*process_, request)) send(*found);
       });
     case wire::MessageType::kCancelImport:
       return given(as<wire::CancelImportRequest>(message), [&](const auto& request) {
@@ -274,23 +274,31 @@ bool Session::on_mapping_request(const wire::MessageHeader& header,
   }
 }
 
-// Requests of an exporter about a buffer.
+// Requests of an exporter about a buffer, and what concerns the whole process.
 bool Session::on_buffer_request(const wire::MessageHeader& header,
                                 std::span<const std::byte> message) {
+  using wire::MessageType;
   switch (header.type) {
-    case wire::MessageType::kAcceptNotifications:
+    case MessageType::kAcceptNotifications:
       return given(as<wire::AcceptNotificationsRequest>(message), [&](const auto& request) {
         reply_status(header, machine_.accept_notifications(*process_, request));
       });
-    case wire::MessageType::kListImporters:
+    case MessageType::kListImporters:
       return given(as<wire::ListImportersRequest>(message),
                    [&](const auto& request) { send(machine_.list_importers(*process_, request)); });
-    case wire::MessageType::kRedirect:
+    case MessageType::kRedirect:
       return given(as_with_extents<wire::RedirectRequest>(message),
                    [&](const auto& request) { send(machine_.redirect(*process_, request)); });
-    case wire::MessageType::kEndRedirection:
+    case MessageType::kEndRedirection:
       return given(as<wire::EndRedirectionRequest>(message), [&](const auto& request) {
         send(machine_.end_redirection(*process_, request));
+      });
+    case MessageType::kReadCounters:
+      return given(as<wire::PlainReply>(message),
+                   [&](const auto&) { reply_status(header, machine_.read_counters(*process_)); });
+    case MessageType::kWatch:
+      return given(as<wire::WatchRequest>(message), [&](const auto& request) {
+        reply_status(header, machine_.watch(*process_, request));
       });
     default:
       return false;
@@ -305,11 +313,30 @@ void Session::reply_status(const wire::MessageHeader& request, wire::Status stat
   send(reply);
 }
 
+// How many descriptors may be on their way is limited for all clients together: one that does not
+// take what it is sent must not cost another its connection.
+void Session::send(const ImportAnswer& answer) {
+  if (stopped_) return;
+  if (answer.memory < 0) return send(answer.reply);
+  const auto sent =
+      platform::send_message(socket_.native_handle(), std::as_bytes(std::span(&answer.reply, 1)),
+                             std::span(&answer.memory, 1));
+  if (sent.ok()) return;
+  if (sent.error().number == ETOOMANYREFS) {
+    return send(machine_.without_memory(*process_, answer).reply);
+  }
+  stop_soon();
+}
+
 // A client that does not take its replies is cut off: nicsim waits for nobody.
 void Session::send_bytes(std::span<const std::byte> bytes, std::span<const int> descriptors) {
   if (stopped_) return;
   if (platform::send_message(socket_.native_handle(), bytes, descriptors).ok()) return;
-  // Not at once: the caller may be in the middle of a change that concerns this process.
+  stop_soon();
+}
+
+// Not at once: the caller may be in the middle of a change that concerns this process.
+void Session::stop_soon() {
   boost::asio::post(socket_.get_executor(), [self = shared_from_this()] { self->stop(); });
 }
 

@@ -38,6 +38,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void send(const Reply& reply) {
     send_bytes(std::as_bytes(std::span(&reply, 1)), {});
   }
+  void send(const ImportAnswer& answer);
 
  private:
   void await_request();
@@ -52,6 +53,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool on_mapping_request(const wire::MessageHeader& header, std::span<const std::byte> message);
   bool on_buffer_request(const wire::MessageHeader& header, std::span<const std::byte> message);
   void reply_status(const wire::MessageHeader& request, wire::Status status);
+  void stop_soon();
   void send_bytes(std::span<const std::byte> bytes, std::span<const int> descriptors);
 
   boost::asio::posix::stream_descriptor socket_;

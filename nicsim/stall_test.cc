@@ -123,7 +123,7 @@ TEST_CASE_FIXTURE(StallFixture, "a sender that leaves while it is stalled leaves
   leave(*sender);
   sender = client(1);
   import = inside([&] {
-    return *machine.import(*sender->process, sender->import_request(*receiver, 1));
+    return machine.import(*sender->process, sender->import_request(*receiver, 1))->reply;
 });
 take(kNotificationSlots);
 std::this_thread::sleep_for(std::chrono::milliseconds(5));

@@ -8,7 +8,7 @@
 
 #include "nicsim/local_memory.h"
 #include "nicsim/packetizer.h"
-#include "nicsim/remote_atomic.h"
+#include "platform/atomic_word.h"
 
 namespace vmmc::nicsim {
 namespace {
@@ -23,6 +23,13 @@ bool holds(const OutgoingPage* page, const DescriptorCopy& descriptor, std::uint
   return page != nullptr && page->import_slot == descriptor.import_slot &&
          page->import_generation == descriptor.import_generation && offset >= page->first &&
          offset < page->end;
+}
+
+platform::WordOperands operands_of(const wire::AtomicOperands& asked) {
+  static_assert(static_cast<int>(wire::AtomicKind::kFetchAdd) ==
+                static_cast<int>(platform::WordChange::kAdd));
+  return {static_cast<platform::WordChange>(asked.kind), asked.width, asked.operand,
+          asked.expected};
 }
 
 std::uint32_t immediate_of(const DescriptorCopy& descriptor) {
@@ -184,7 +191,8 @@ wire::Status TransferEngine::advance(Process& process) {
   if (!find_landing(process, piece, landing)) return refusal(process, transfer);
   wire::Status status = wire::Status::kOk;
   if (transfer.operation == wire::Operation::kAtomic) {
-    process.channel.set_previous(change_word(landing.runs[0].address, transfer.descriptor.atomic));
+    process.channel.set_previous(
+        platform::change_word(landing.runs[0].address, operands_of(transfer.descriptor.atomic)));
   } else {
     status = move_bytes(process, transfer, {landing.runs.data(), landing.count});
   }
@@ -220,6 +228,7 @@ wire::Status TransferEngine::refusal(const Process& process, const Transfer& tra
       return wire::Status::kUnexported;
     case wire::ImportPhase::kFree:
     case wire::ImportPhase::kGranted:
+    case wire::ImportPhase::kGrantedToHost:
       break;
   }
   return wire::Status::kUnknownImport;

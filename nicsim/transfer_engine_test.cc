@@ -56,7 +56,7 @@ TEST_CASE_FIXTURE(EngineFixture, "first and last byte must lie in the import tha
 TEST_CASE_FIXTURE(EngineFixture, "an import without the write right cannot be sent to") {
   REQUIRE(receiver.export_bytes(1, 0, 64) == Status::kOk);
   const auto import =
-      *machine.import(*sender.process, sender.import_request(receiver, 1, wire::kAccessRead));
+      machine.import(*sender.process, sender.import_request(receiver, 1, wire::kAccessRead))->reply;
   CHECK(send(import, 0, "x") == Status::kNotWritable);
 }
 
@@ -193,7 +193,7 @@ TEST_CASE_FIXTURE(EngineFixture,
 
 TEST_CASE_FIXTURE(EngineFixture, "a source may overlap its destination") {
   REQUIRE(sender.export_bytes(1, 0, 65536) == Status::kOk);
-  const auto import = *machine.import(*sender.process, sender.import_request(sender, 1));
+  const auto import = machine.import(*sender.process, sender.import_request(sender, 1))->reply;
   for (int i = 0; i < 65536; ++i) sender.memory()[i] = std::byte(i * 7 / 3);
   std::vector<std::byte> before(sender.memory(), sender.memory() + 40000);
   const auto ticket =
@@ -222,7 +222,7 @@ TEST_CASE_FIXTURE(EngineFixture,
   unimport.import_generation = writable.import_generation;
   REQUIRE(machine.unimport(*sender.process, unimport) == Status::kOk);
   const auto readable =
-      *machine.import(*sender.process, sender.import_request(receiver, 2, wire::kAccessRead));
+      machine.import(*sender.process, sender.import_request(receiver, 2, wire::kAccessRead))->reply;
   REQUIRE(readable.destination == writable.destination);  // or this proves nothing
   serve();
   REQUIRE(sender.completed(ticket));

@@ -24,7 +24,7 @@ struct WakeFixture : MachineFixture {
 
   WakeFixture() {
     REQUIRE(receiver.export_bytes(1, 0, 1024 * 4096) == wire::Status::kOk);
-    import = *machine.import(*sender.process, sender.import_request(receiver, 1));
+    import = machine.import(*sender.process, sender.import_request(receiver, 1))->reply;
   }
   void post(std::uint64_t offset, std::uint64_t length) {
     sender.post(import, offset, wire::LocalPlace::kSegment,

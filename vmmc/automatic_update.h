@@ -15,6 +15,7 @@
  *             both ways needs two bindings.
  *
  * Content     Binding sends nothing: bytes that are never stored to differ as they did before.
+ *             (Shared capture is different in all of this: see 'Shared pages'.)
  *
  * Order       The packets of a process to one buffer arrive in the order in which its stores were
  *             made (those of different threads, in the order in which memory saw them; but a typed
@@ -26,7 +27,39 @@
  *             vmmc_flush: what was stored before it arrives before what is sent, or stored, after
  *             it. vmmc_fence flushes first.
  *
- * Errors      A store cannot return one. The next vmmc_fence reports the first that failed. */
+ * Errors      A store cannot return one. The next vmmc_fence reports the first that failed.
+ *
+ * Shared      With VMMC_CAPTURE_SHARED the bound pages are the remote pages, by a mapping of the host
+ * pages       executor's.
+ *
+ *             Begin: the local content is given up, what other threads store at that moment too.
+ *             From then on the pages show the remote content: what others store or send there, and
+ *             what was there before. At no moment is a page not mapped.
+ *
+ *             Stores of any kind, also the kernel's (read(2) into the pages), are in the remote memory
+ *             at once, in the order in which they are made, at the cost of a store. There are no
+ *             packets: nothing is combined, no counter counts them, and a tool that watches the
+ *             transfers does not see them. What was sent or stored by other means before may still
+ *             be under way when such a store is there: vmmc_fence waits for that.
+ *
+ *             A plain store wakes nobody: a receiver that sleeps in vmmc_wait_... may sleep until the
+ *             next transfer to its buffer, or until this process calls vmmc_flush, vmmc_fence or
+ *             vmmc_unbind, which wake those who sleep. A typed store wakes the receiver.
+ *
+ *             End: vmmc_unbind and vmmc_finalize give the pages private memory with the content that
+ *             they show last; nothing that is stored remotely later is seen. So does vmmc_unimport of
+ *             the proxy, but the binding still has to be ended; for want of memory vmmc_unimport
+ *             returns SYSTEM, and nothing has changed. A forked child has private copies. When the
+ *             exporter has taken the buffer back, or has ended, the pages stay what they are, and
+ *             nobody sees them any more but others who are bound to the same lost buffer in the same
+ *             way; the next vmmc_flush, vmmc_fence or vmmc_unbind notices, and the fence says so,
+ *             once. When nicsim has gone the pages are the remote ones until vmmc_unbind.
+ *
+ *             Refused (CAPTURE_UNAVAILABLE) with `notify`; if the import was made without VMMC_READ,
+ *             or the host executor may not serve it (either side demands the nic executor, the buffer
+ *             is not whole pages, ...); for local memory that is from vmmc_alloc, exported,
+ *             registered or bound otherwise, since nicsim has it, too. While they are bound the pages
+ *             cannot be exported, nor pinned. */
 #ifndef VMMC_AUTOMATIC_UPDATE_H_
 #define VMMC_AUTOMATIC_UPDATE_H_
 
@@ -43,7 +76,7 @@ enum vmmc_capture {
    * made; some microseconds each. The kernel's own stores are refused by the kernel: read(2) into a
    * bound page fails with EFAULT. See docs/semantics.md, S8. */
   VMMC_CAPTURE_TRAP = 1,
-  /* The bound page becomes the remote page. Needs the host executor: not in this version. */
+  /* The bound page becomes the remote page: see 'Shared pages'. Needs the host executor. */
   VMMC_CAPTURE_SHARED = 2,
   /* Only the stores made by vmmc_au_store... and vmmc_au_copy; a few nanoseconds each. Plain stores
    * stay local. */
@@ -84,22 +117,23 @@ typedef struct vmmc_binding vmmc_binding;
  *
  * Errors: MISALIGNED, ZERO_LENGTH, LENGTH_OVERFLOW, OUTSIDE_PROXY, UNEXPORTED, PEER_DEAD,
  * NOT_WRITABLE, BAD_MEMORY, ALREADY_BOUND, CAPTURE_UNAVAILABLE, OUT_OF_MEMORY, SYSTEM,
- * INVALID_ARGUMENT. After an error nothing is bound. Rules: S8.1-S8.9 */
+ * INVALID_ARGUMENT. After an error nothing is bound. Rules: S8.1-S8.9, S8.15-S8.18 */
 int vmmc_bind(void* local, void* proxy, size_t length, const vmmc_bind_options* options,
               vmmc_binding** binding);
 
 /* Sends what is still being combined and ends the binding; the local memory keeps its content. No
  * store made after it has returned is sent. No other thread may use the handle meanwhile.
- * Errors: BAD_HANDLE, SYSTEM (the pages cannot be made writable; still bound), INTERRUPTED_SEND.
+ * Errors: BAD_HANDLE, SYSTEM (the pages cannot be made writable, or private; still bound), INTERRUPTED_SEND.
  * Rules: S8.10 */
 int vmmc_unbind(vmmc_binding* binding);
 
 /* The capture that was chosen, enum vmmc_capture; or BAD_HANDLE. */
 int vmmc_binding_capture(const vmmc_binding* binding);
 
-/* Closes all packets that are being combined: see 'Order'. Does not wait for delivery.
+/* Closes all packets that are being combined: see 'Order'. Does not wait for delivery. Wakes receivers
+ * of stores to shared pages that sleep.
  * Errors: INTERRUPTED_SEND (from a signal handler that interrupted a send or a typed store of the
- * same thread, with something to close), NICSIM_GONE. Rules: S8.11 */
+ * same thread, with something to close or shared pages), NICSIM_GONE. Rules: S8.11 */
 int vmmc_flush(void);
 
 /* Typed stores, with every capture: store locally, atomically, and post. `address` is aligned to its size and

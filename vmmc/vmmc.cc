@@ -18,8 +18,10 @@ namespace {
 using vmmc::internal::attached;
 using vmmc::internal::Attachment;
 using vmmc::internal::connected;
+using vmmc::internal::DeliberateUpdate;
 using vmmc::internal::fail;
 using vmmc::internal::guarded;
+using vmmc::internal::HostExecutor;
 using vmmc::internal::null_pointer;
 using vmmc::internal::unguarded;
 
@@ -28,6 +30,12 @@ constexpr int kStrategies = static_cast<int>(std::size(kStrategyNames));
 
 bool is_strategy(vmmc_wait_strategy strategy) {
   return static_cast<int>(strategy) >= 0 && static_cast<int>(strategy) < kStrategies;
+}
+
+// Neither null nor in between two words.
+template <typename Word>
+bool is_aligned(const Word* word) {
+  return word != nullptr && reinterpret_cast<std::uintptr_t>(word) % sizeof(Word) == 0;
 }
 
 template <typename Word>
@@ -39,8 +47,27 @@ int wait_for_word(const Word* word, vmmc_comparison comparison, Word value,
     return fail(VMMC_ERR_INVALID_ARGUMENT, "comparison %d or wait strategy %d does not exist",
                 static_cast<int>(comparison), static_cast<int>(strategy));
   }
+  // What holds already is most of what a receiver that is behind asks for.
+  if (is_aligned(word) && vmmc::internal::holds(__atomic_load_n(word, __ATOMIC_ACQUIRE), comparison,
+                                                value)) [[likely]] {
+    return VMMC_OK;
+  }
   return vmmc::internal::wait_for_word(attachment->waiter(), attachment->segments(), word,
                                        comparison, value, strategy, timeout);
+}
+
+// Apart, so that a word needs no registers saved.
+
+[[gnu::noinline]] int send_by_any(const void* source, void* proxy, std::size_t length) {
+  return unguarded([&](Attachment& held) {
+    if (source == nullptr) return null_pointer("source");
+    return held.deliberate_update().send(source, proxy, length);
+  });
+}
+
+[[gnu::noinline]] int send_here(const void* source, void* proxy, std::size_t length) {
+  return HostExecutor::try_send(source, proxy, length) ? VMMC_OK
+                                                       : send_by_any(source, proxy, length);
 }
 
 }  // namespace
@@ -156,22 +183,30 @@ int vmmc_unimport(void* proxy) {
   return connected([&](Attachment& attachment) {
     // Stores that are still being combined go first.
     const int status = attachment.automatic_update().flush();
-    return status == VMMC_OK ? attachment.imports().remove(proxy) : status;
+    if (status != VMMC_OK) return status;
+    return attachment.imports().remove(
+        proxy, [&](const auto& import) { return attachment.automatic_update().let_go(import); });
   });
 }
 
 // The data path throws nothing.
 int vmmc_send(const void* source, void* proxy, size_t length) {
-  return unguarded([&](Attachment& held) {
-    if (source == nullptr) return null_pointer("source");
-    return held.deliberate_update().send(source, proxy, length);
-  });
+  if (!HostExecutor::is_recent(proxy)) return send_by_any(source, proxy, length);
+  if (length == sizeof(std::uint64_t) && HostExecutor::try_send_word(source, proxy)) [[likely]] {
+    return VMMC_OK;
+  }
+  return send_here(source, proxy, length);
 }
 
 int vmmc_send_start(const void* source, void* proxy, size_t length, vmmc_send_handle* handle) {
   return unguarded([&](Attachment& held) {
     if (source == nullptr) return null_pointer("source");
     if (handle == nullptr) return null_pointer("handle");
+    if (length <= DeliberateUpdate::kStagedBytes && HostExecutor::is_recent(proxy) &&
+        HostExecutor::try_send(source, proxy, length)) {
+      *handle = held.completion().handle_of_delivered();
+      return static_cast<int>(VMMC_OK);
+    }
     return held.deliberate_update().start(source, proxy, length, handle);
   });
 }
@@ -221,7 +256,7 @@ int vmmc_set_wait_strategy(enum vmmc_wait_strategy strategy) {
 }
 
 int vmmc_get_counters(vmmc_counters* counters) {
-  return attached([&](const Attachment& attachment) {
+  return attached([&](Attachment& attachment) {
     if (counters == nullptr) return null_pointer("counters");
     attachment.read_counters(*counters);
     return static_cast<int>(VMMC_OK);

@@ -122,10 +122,24 @@ int vmmc_free(void* memory);
 #define VMMC_READ 1u
 #define VMMC_WRITE 2u
 
+/* Who moves the bytes. Semantics, order, counters and errors are the same; see docs/semantics.md, S11.
+ *
+ * The host executor is the sender's own core, which stores into a mapping of the buffer's pages: no
+ * other process takes part. It needs a buffer of at least 8 bytes that fills its pages (it begins
+ * with one, and ends with one or where a vmmc_alloc ends), on which nothing else of its process is
+ * exported or registered, exported with VMMC_READ | VMMC_WRITE and without
+ * `redirectable`, and a kernel with membarrier(2) and futex_waitv(2). Who imports such a buffer can
+ * store anywhere in it, at any time, until it is unexported: an exporter that wants every transfer
+ * checked demands VMMC_EXECUTOR_NIC.
+ *
+ * Messages that notify, bindings that notify, and started transfers of more than 64 KiB go through
+ * nicsim in any case; what follows them to the same buffer does, too, until they have been carried out,
+ * so that nothing is overtaken. */
 enum vmmc_executor {
-  VMMC_EXECUTOR_AUTO = 0, /* the fastest that the rights allow; in this version always nic */
+  VMMC_EXECUTOR_AUTO = 0, /* host where it is possible and nobody watches, else nic; of an import,
+                             $VMMC_EXECUTOR (auto, nic, host) if it is set */
   VMMC_EXECUTOR_NIC = 1,  /* nicsim moves the bytes and checks every transfer */
-  VMMC_EXECUTOR_HOST = 2  /* the sender's own core; not in this version: EXECUTOR_UNAVAILABLE */
+  VMMC_EXECUTOR_HOST = 2  /* EXECUTOR_UNAVAILABLE if it is not possible */
 };
 
 typedef struct vmmc_export_options {
@@ -133,7 +147,7 @@ typedef struct vmmc_export_options {
   uint32_t user;          /* uid of those who may import; VMMC_ANY: every user that nicsim serves */
   uint32_t node;          /* their node, or VMMC_ANY */
   uint32_t process;       /* their process id, or VMMC_ANY */
-  uint32_t executor;      /* VMMC_EXECUTOR_NIC demands it for every transfer; AUTO leaves it open */
+  uint32_t executor;      /* VMMC_EXECUTOR_NIC: for every transfer; HOST: it must be possible */
   int redirectable;       /* nonzero: vmmc_redirect may be used (vmmc/redirection.h) */
   vmmc_handler handler;   /* runs for each message sent with notification; NULL: none do */
   void* handler_argument; /* handed to it */
@@ -173,7 +187,12 @@ int vmmc_export(void* address, size_t length, uint32_t buffer_id,
 /* Takes the buffer back. Transfers that nicsim has been given before the call are carried out
  * first; when it has returned no byte arrives any more, and importers get VMMC_ERR_UNEXPORTED. The
  * buffer's handler does not run any more either: notifications that are still queued are dropped.
- * Errors: UNKNOWN_EXPORT. Rules: S2.8, S2.9, S7.12 */
+ *
+ * If an importer had the host executor, the pages are replaced by private ones with the same content,
+ * under the same conditions as in vmmc_export, so that nobody reaches them any more; a send that is
+ * under way at that moment may arrive in part. Memory from vmmc_alloc is then no cheaper than other
+ * memory. OUT_OF_MEMORY, SYSTEM: the buffer is taken back, but there was no memory for that.
+ * Errors: UNKNOWN_EXPORT, OUT_OF_MEMORY, SYSTEM. Rules: S2.8, S2.9, S7.12 */
 int vmmc_unexport(uint32_t buffer_id);
 
 /* Who imports the buffer at this moment: writes at most `most` identities, one for each import that
@@ -216,9 +235,12 @@ int vmmc_import_start(vmmc_identity exporter, uint32_t buffer_id,
 int vmmc_import_test(vmmc_import_request request, void** proxy, size_t* length);
 int vmmc_import_cancel(vmmc_import_request request);
 
-/* Gives a proxy up, by its first address. Sends that were issued before are carried out first.
+/* Gives a proxy up, by its first address. Sends that were issued before are carried out first, and
+ * those of other threads that are under way are waited for.
  * Works, and returns VMMC_OK, also when the exporter is gone.
- * Errors: UNKNOWN_IMPORT. Rules: S3.10 */
+ * Errors: UNKNOWN_IMPORT; INTERRUPTED_SEND: from a signal handler that interrupted a transfer of its
+ * thread, still imported; SYSTEM: no memory to make shared pages private (vmmc/automatic_update.h), still
+ * imported. Rules: S3.10, S8.17 */
 int vmmc_unimport(void* proxy);
 
 /* ------------------------------------------------------------------------ deliberate update */
@@ -293,19 +315,21 @@ int vmmc_set_wait_strategy(enum vmmc_wait_strategy strategy);
 
 /* --------------------------------------------------------------------------------- counters */
 
-/* Since vmmc_init. The first group is counted by nicsim, the second by the library. */
+/* Since vmmc_init. The first group is what nicsim knows, the second what the library does. What was
+ * moved by the host executor is in both sides' counters when the call returns; after the end of nicsim
+ * the last of it may be missing. */
 typedef struct vmmc_counters {
-  uint64_t transfers_sent; /* carried out for this process */
+  uint64_t transfers_sent; /* carried out by or for this process */
   uint64_t bytes_sent;
-  uint64_t packets_sent;       /* at most one page each */
+  uint64_t packets_sent;       /* by nicsim; at most one page each */
   uint64_t transfers_refused;  /* asked for by this process and refused by nicsim */
   uint64_t transfers_received; /* into buffers that this process exports */
   uint64_t bytes_received;
-  uint64_t inline_transfers;  /* by where the source bytes were: in the descriptor ... */
+  uint64_t inline_transfers;  /* nicsim's, by where the source bytes were: in the descriptor ... */
   uint64_t staged_transfers;  /* ... copied by the library into memory shared with nicsim */
   uint64_t segment_transfers; /* ... in memory that nicsim has mapped: vmmc_alloc, exports */
   uint64_t memory_transfers;  /* ... anywhere else, read across by nicsim */
-  uint64_t wakeups;           /* times nicsim woke this process from sleep */
+  uint64_t wakeups;           /* times nicsim or a sender woke this process from sleep */
   uint64_t automatic_updates; /* part of transfers_sent: packets of bound pages */
   uint64_t fetches;           /* carried out for this process */
   uint64_t bytes_fetched;
@@ -318,15 +342,15 @@ typedef struct vmmc_counters {
 
   uint64_t doorbells;           /* times this process woke nicsim from sleep */
   uint64_t queue_full_waits;    /* sends that had to wait for room */
-  uint64_t nic_executor_sends;  /* sends by executor */
-  uint64_t host_executor_sends; /* always 0 in this version */
+  uint64_t nic_executor_sends;  /* transfers of all kinds that were given to nicsim */
+  uint64_t host_executor_sends; /* sends carried out by this process itself */
   uint64_t registration_hits;   /* transfers of registered memory that was pinned already ... */
   uint64_t registration_misses; /* ... that had to be pinned, or could not be */
   uint64_t registration_evictions;
   uint64_t pinned_bytes; /* now, of registered memory */
 } vmmc_counters;
 
-/* Errors: INVALID_ARGUMENT. */
+/* Asks nicsim to add up: some 10 us. Errors: INVALID_ARGUMENT. */
 int vmmc_get_counters(vmmc_counters* counters);
 
 #ifdef __cplusplus

@@ -18,6 +18,7 @@
 //             attachment does. A moved-from owner owns nothing.
 #pragma once
 
+#include <bit>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -26,6 +27,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "vmmc/host_executor.hpp"
 #include "vmmc/notification.hpp"
 #include "vmmc/redirection.hpp"
 #include "vmmc/result.hpp"
@@ -185,17 +187,23 @@ class proxy {
     return proxy(static_cast<std::byte*>(address), length);
   }
   proxy(proxy&& other) noexcept
-      : address_(std::exchange(other.address_, nullptr)), length_(other.length_) {}
+      : address_(std::exchange(other.address_, nullptr)),
+        length_(other.length_),
+        record_(std::exchange(other.record_, no_record())) {}
   proxy& operator=(proxy&& other) noexcept {
     std::swap(address_, other.address_);
     std::swap(length_, other.length_);
+    std::swap(record_, other.record_);
     return *this;
   }
   ~proxy() {
     if (address_ != nullptr) vmmc_unimport(address_);
   }
 
-  result<void> unimport() { return to_result(vmmc_unimport(std::exchange(address_, nullptr))); }
+  result<void> unimport() {
+    record_ = no_record();  // the other may serve another import soon
+    return to_result(vmmc_unimport(std::exchange(address_, nullptr)));
+  }
 
   // Names the buffer's first byte to the C interface; cannot be dereferenced.
   std::byte* address() const { return address_; }
@@ -207,7 +215,14 @@ class proxy {
   template <typename T>
   requires(std::is_trivially_copyable_v<T> && !std::convertible_to<T, std::span<const std::byte>>)
       result<void> send(const T& object, std::size_t offset = 0)
-  const { return to_result(vmmc_send(&object, address_ + offset, sizeof object)); }
+  const {
+    if constexpr (is_word<T>) {
+      if (host_executor::try_store(*record_, offset, as_word(object))) [[likely]]
+        return {};
+      return send_copy(object, offset);
+    }
+    return to_result(vmmc_send(&object, address_ + offset, sizeof object));
+  }
   [[nodiscard]] result<send_request> send_start(std::span<const std::byte> source,
                                                 std::size_t offset = 0) const {
     vmmc_send_handle handle = 0;
@@ -266,9 +281,36 @@ class proxy {
     return {boost::system::in_place_value, previous};
   }
 
-  proxy(std::byte* address, std::size_t length) : address_(address), length_(length) {}
+  // Takes a copy, so that the caller's object can stay in a register.
+  template <typename T>
+  [[gnu::noinline]] result<void> send_copy(T object, std::size_t offset) const {
+    return to_result(vmmc_send(&object, address_ + offset, sizeof object));
+  }
+
+  // What one store instruction stores.
+  template <typename T>
+  static constexpr bool is_word = sizeof(T) == 1 || sizeof(T) == 2 || sizeof(T) == 4 ||
+                                  sizeof(T) == 8;
+  template <typename T>
+  static auto as_word(const T& object) {
+    if constexpr (sizeof(T) == 1) {
+      return std::bit_cast<std::uint8_t>(object);
+    } else if constexpr (sizeof(T) == 2) {
+      return std::bit_cast<std::uint16_t>(object);
+    } else if constexpr (sizeof(T) == 4) {
+      return std::bit_cast<std::uint32_t>(object);
+    } else {
+      return std::bit_cast<std::uint64_t>(object);
+    }
+  }
+
+  static host_executor::record* no_record() noexcept { return &host_executor::record_of(nullptr); }
+
+  proxy(std::byte* address, std::size_t length)
+      : address_(address), length_(length), record_(&host_executor::record_of(address)) {}
   std::byte* address_;
   std::size_t length_;
+  host_executor::record* record_;
 };
 
 inline result<void> fence() { return to_result(vmmc_fence()); }

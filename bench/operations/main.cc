@@ -128,6 +128,24 @@ void measure_bound_pages(Exchange& exchange, std::uint64_t count) {
   }
 }
 
+// The pages are neither from vmmc_alloc nor on the stack.
+void measure_shared_pages(Exchange& exchange, std::uint64_t count) {
+  alignas(kPage) static std::byte local[kPage];
+  auto outcome = binding::bind(local, exchange.remote(), Exchange::kFlag,
+                               bind_options(VMMC_CAPTURE_SHARED, VMMC_COMBINE_SINGLE));
+  // In both processes alike: the host executor is not to be used.
+  if (!outcome && outcome.error() == VMMC_ERR_CAPTURE_UNAVAILABLE) return;
+  const auto bound = must(std::move(outcome), "vmmc_bind");
+  const auto words = must(bound.as<std::uint64_t>(), "words");
+  measure_ping_pong("automatic update, plain store of 8 B (shared), one way", exchange, count,
+                    [&](std::uint64_t i) {
+                      std::atomic_ref(*words.data()).store(i, std::memory_order_release);
+                      must(flush(), "vmmc_flush");  // a sleeper would not hear of it
+                    });
+  measure_ping_pong("automatic update, typed store of 8 B (shared), one way", exchange, count,
+                    [&](std::uint64_t i) { words[0] = i; });
+}
+
 void measure_fetches(Exchange& exchange, std::uint64_t count) {
   auto local = must(memory::allocate(Exchange::kDataBytes), "vmmc_alloc");
   std::memset(exchange.local().data() + Exchange::kData, static_cast<int>(rank()) + 1,
@@ -218,6 +236,7 @@ int run_rank(const Settings& settings) {
     measure_ping_pong("deliberate update of 8 B, one way", exchange, count,
                       [&](std::uint64_t i) { exchange.send(Exchange::kFlag, i); });
     measure_bound_pages(exchange, count);
+    measure_shared_pages(exchange, count);
     measure_fetches(exchange, count);
   }
   measure_notifications(VMMC_DELIVER_BY_THREAD, "thread", count / 2 + 1);

@@ -50,9 +50,10 @@ void add_options(CLI::App& app, Options& options) {
       });
   app.add_option("--iterations", options.iterations,
                  "of each measurement; default: as many as fit the time");
-  app.add_option("--executor", options.executor, "nic or auto")
-      ->transform(
-          one_of<vmmc_executor>({{"nic", VMMC_EXECUTOR_NIC}, {"auto", VMMC_EXECUTOR_AUTO}}));
+  app.add_option("--executor", options.executor, "nic, host or auto")
+      ->transform(one_of<vmmc_executor>({{"nic", VMMC_EXECUTOR_NIC},
+                                         {"host", VMMC_EXECUTOR_HOST},
+                                         {"auto", VMMC_EXECUTOR_AUTO}}));
   app.add_option("--wait", options.wait, "adaptive, spin, pause, yield or block")
       ->transform(one_of<vmmc_wait_strategy>({{"adaptive", VMMC_WAIT_ADAPTIVE},
                                               {"spin", VMMC_WAIT_SPIN},

@@ -67,7 +67,8 @@ Report::Report(const Options& options) : options_(options), at_start_(read_core_
 void Report::header(const std::string& placement, const ClockProbe& probe) {
   const MachineFacts facts = read_machine_facts();
   const char* wait = vmmc_wait_strategy_name(options_.wait);
-  const char* asked = options_.executor == VMMC_EXECUTOR_NIC ? "nic" : "auto";
+  constexpr const char* kAsked[] = {"auto", "nic", "host"};  // by enum vmmc_executor
+  const char* asked = kAsked[options_.executor];
   if (options_.json) {
     print({{"type", "machine"},
            {"date", facts.date},

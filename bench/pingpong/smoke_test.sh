@@ -17,15 +17,19 @@ expect() {
   fi
 }
 
-output=$("$pingpong" --smoke)
-expect '^  machine ' "$output"
-expect '^  placement +(none|split|spread): ' "$output"
-expect '^ +4 +1 .* 20  nic$' "$output"
-expect '^ +4Ki +2 .* 20  nic$' "$output"
-expect '^ +100Ki +[0-9]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ +20  nic$' "$output"
-expect '^Message rate, 8 bytes' "$output"
-expect '^ +64 +10000 +[0-9]+ ' "$output"
-expect 'Every byte of every message was checked' "$output"
+for executor in nic host; do
+  output=$("$pingpong" --smoke --executor $executor)
+  expect '^  machine ' "$output"
+  expect '^  placement +(none|split|spread): ' "$output"
+  expect "executor asked for: $executor" "$output"
+  expect "^ +4 +1 .* 20  $executor\$" "$output"
+  expect "^ +4Ki +2 .* 20  $executor\$" "$output"
+  expect "^ +100Ki +[0-9]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ +20  $executor\$" "$output"
+  expect '^Message rate, 8 bytes' "$output"
+  expect '^ +64 +10000 +[0-9]+ ' "$output"
+  expect 'Every byte of every message was checked' "$output"
+done
+expect '^ +4 +1 .* 20  host$' "$("$pingpong" --smoke --mode pingpong --size 4)"
 
 output=$("$pingpong" --smoke --json --executor nic)
 for type in machine pingpong bandwidth rate fixed-rate end; do

@@ -12,8 +12,8 @@ echo "seed $seed"
 # sorted PROCESSES OPTION...: the result is right.
 sorted() { output=$("$VMMCRUN" -n "$1" "$radixsort" --seed $seed "${@:2}"); expect "check: equal to std::sort" "$output"; }
 
-# packets WAY: of the last output.
-packets() { sed -n "s/^$1: .* \([0-9]*\) packets.*/\1/p" <<< "$output"; }
+# transfers WAY: of the last output.
+transfers() { sed -n "s/^$1: .* \([0-9]*\) transfers.*/\1/p" <<< "$output"; }
 
 # holds CONDITION: true of numbers.
 holds() { (($1)) || { printf 'not true: %s\n%s\n' "$1" "$output" >&2; exit 1; }; }
@@ -25,7 +25,7 @@ for processes in 1 2 3 4; do
 done
 
 sorted 1 --keys 5000
-holds "$(packets deliberate) + $(packets automatic) == 0"
+holds "$(transfers deliberate) + $(transfers automatic) == 0"
 
 # Fewer keys than processes, and a last process that has none although there are more.
 sorted 4 --keys 1
@@ -36,14 +36,14 @@ sorted 3 --keys 9001 --bits 11
 # Without combining there is a packet for each key that leaves, about half of them in each of 8 passes, whoever captures the
 # stores. With it there are fewer, and far fewer for runs that were gathered.
 sorted 2 --keys 3000 --bits 4 --combining off
-leaving=$(packets automatic)
-holds "10000 < $leaving && $leaving < 14000 && 10 * $(packets deliberate) < $leaving"
+leaving=$(transfers automatic)
+holds "10000 < $leaving && $leaving < 14000 && 10 * $(transfers deliberate) < $leaving"
 sorted 2 --keys 3000 --bits 4 --by automatic --combining single
-holds "$(packets automatic) == $leaving"
+holds "$(transfers automatic) == $leaving"
 sorted 2 --keys 3000 --bits 4 --by automatic --combining off --capture trap
-holds "$(packets automatic) == $leaving"
+holds "$(transfers automatic) == $leaving"
 sorted 2 --keys 3000 --bits 4 --by automatic --combining block
-holds "20 * $(packets automatic) < 19 * $leaving"
+holds "20 * $(transfers automatic) < 19 * $leaving"
 sorted 3 --keys 500 --by automatic --capture trap
 
 for wrong in "--keys 0" "--bits 17" "--by post" "--capture shared" "--combining maybe" "--seed -1" "--unknown"; do

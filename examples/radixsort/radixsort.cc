@@ -34,9 +34,9 @@ double sum_of(const std::vector<double>& times) {
 
 void print_costs(Way way, const Options& options, const Costs& costs) {
   const double total = sum_of(costs.passes);
-  std::printf("%s %8.1f ms, %6.2f million keys/s, %9llu packets; ms per pass (moving keys):",
+  std::printf("%s %8.1f ms, %6.2f million keys/s, %9llu transfers; ms per pass (moving keys):",
               way == Way::kDeliberate ? "deliberate:" : "automatic: ", total,
-              options.keys / total / 1000.0, static_cast<unsigned long long>(costs.packets));
+              options.keys / total / 1000.0, static_cast<unsigned long long>(costs.transfers));
   for (std::size_t i = 0; i < costs.passes.size(); ++i) {
     std::printf(" %.1f (%.1f)", costs.passes[i], costs.permutations[i]);
   }

@@ -103,7 +103,7 @@ Costs Sorter::sort(Way way, std::uint64_t seed) {
   for (unsigned shift = 0; shift < 32; shift += bits_) run_pass(way, {shift, bits_}, costs);
   must(group_.allreduce(std::span(costs.passes), VMMC_MAX), "vmmc_allreduce");
   must(group_.allreduce(std::span(costs.permutations), VMMC_MAX), "vmmc_allreduce");
-  costs.packets = must(group_.allreduce(costs.packets, VMMC_SUM), "vmmc_allreduce");
+  costs.transfers = must(group_.allreduce(costs.transfers, VMMC_SUM), "vmmc_allreduce");
   return costs;
 }
 
@@ -123,7 +123,8 @@ void Sorter::run_pass(Way way, Digit digit, Costs& costs) {
     permute_automatically(keys, target, digit, positions);
   }
   must(vmmc::fence(), "vmmc_fence");
-  costs.packets += must(vmmc::counters(), "vmmc_get_counters").packets_sent - before.packets_sent;
+  costs.transfers +=
+      must(vmmc::counters(), "vmmc_get_counters").transfers_sent - before.transfers_sent;
   costs.permutations.push_back(milliseconds_since(permutation));
 
   must(group_.barrier(), "vmmc_barrier");

@@ -39,7 +39,7 @@ enum class Way { kDeliberate, kAutomatic };
 struct Costs {
   std::vector<double> passes;        // ms, each with its barrier; of the slowest rank
   std::vector<double> permutations;  // ms, the part of each that moves the keys, with its fence
-  std::uint64_t packets = 0;         // of all permutations and ranks
+  std::uint64_t transfers = 0;       // of all permutations and ranks
 };
 
 class Sorter {

@@ -30,10 +30,11 @@ struct EngineFixture : MachineFixture {
     return import(id, access);
   }
   wire::ImportReply import(std::uint32_t id, std::uint32_t access = kBothRights) {
-    const auto reply = machine.import(*sender.process, sender.import_request(receiver, id, access));
-    REQUIRE(reply.has_value());
-    REQUIRE(reply->header.status == wire::Status::kOk);
-    return *reply;
+    const auto answer =
+        machine.import(*sender.process, sender.import_request(receiver, id, access));
+    REQUIRE(answer.has_value());
+    REQUIRE(answer->reply.header.status == wire::Status::kOk);
+    return answer->reply;
   }
 
   // Until there is nothing to do, or not now.

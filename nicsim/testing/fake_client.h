@@ -5,6 +5,7 @@
 // same process.
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -14,6 +15,7 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "nicsim/machine.h"
@@ -39,8 +41,17 @@ class FakeClient {
     const std::size_t bytes = std::size_t{segment_pages} * wire::kPageSize;
     auto file = platform::create_shared_memory("segment", bytes);
     segment_mapping_ = std::move(platform::SharedMapping::map(file.value().get(), bytes).value());
-    segment =
-        std::get<std::uint32_t>(machine.register_segment(*process, file.value().get(), bytes));
+    segment = std::get<std::uint32_t>(register_memory(file.value().get(), bytes));
+  }
+
+  // The machine gets a descriptor of its own, as if it had come by a message.
+  std::variant<std::uint32_t, wire::Status> register_memory(int memory, std::uint64_t bytes,
+                                                            std::uint32_t lendable = 0) {
+    wire::RegisterSegmentRequest request{};
+    request.bytes = bytes;
+    request.lendable = lendable;
+    return machine_.register_segment(
+        *process, platform::FileDescriptor(::fcntl(memory, F_DUPFD_CLOEXEC, 0)), request);
   }
 
   wire::Channel& channel() { return *reinterpret_cast<wire::Channel*>(channel_mapping_.data()); }
@@ -177,15 +188,15 @@ class FakeClient {
 
 // A machine that keeps the late replies.
 struct MachineFixture {
-  std::vector<std::pair<Process*, wire::ImportReply>> late_imports;
-  std::vector<std::pair<Process*, wire::PlainReply>> late_unexports;
+  std::vector<std::pair<Process*, ImportAnswer>> late_imports;
+  std::vector<std::pair<Process*, wire::UnexportReply>> late_unexports;
   Machine machine{4,
                   {.import =
-                       [this](Process& process, const wire::ImportReply& reply) {
-                         late_imports.emplace_back(&process, reply);
+                       [this](Process& process, const ImportAnswer& answer) {
+                         late_imports.emplace_back(&process, answer);
                        },
                    .unexport =
-                       [this](Process& process, const wire::PlainReply& reply) {
+                       [this](Process& process, const wire::UnexportReply& reply) {
                          late_unexports.emplace_back(&process, reply);
                        },
                    .attend =

@@ -75,7 +75,7 @@ struct LoopFixture : MachineFixture {
       request.flags = wire::kExportNotifies;
       request.cookie = id;
       REQUIRE(machine.export_buffer(*exporter.process, request) == wire::Status::kOk);
-      return *machine.import(*importer.process, importer.import_request(exporter, id));
+      return machine.import(*importer.process, importer.import_request(exporter, id))->reply;
     });
   }
 

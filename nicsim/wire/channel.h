@@ -17,9 +17,10 @@
 //   640               4 x kSendSlots     nicsim        result of each send slot (Status)
 //   1664              8 x kSendSlots     nicsim        word before the atomic operation of each send slot
 //   3712              4 x kImportSlots   nicsim        ImportState of each import slot
-//   20480             64 x kSendSlots    client        SendDescriptor slots
-//   36864             64 x kNotificationSlots  nicsim  Notification slots
-//   69632             kStagingBytes      both          staging area for local bytes
+//   20480             16 x kImportSlots  client        HostCounts of each import slot
+//   86016             64 x kSendSlots    client        SendDescriptor slots
+//   102400            64 x kNotificationSlots  nicsim  Notification slots
+//   135168            kStagingBytes      both          staging area for local bytes
 //
 // Threads and processes
 //   Each field has one writing side, but for those whose comment says otherwise. Nothing
@@ -120,7 +121,8 @@ struct alignas(kCacheLineSize) ChannelCounters {
   std::atomic<std::uint64_t>
       notification_stalls;                      // times this process's queue had to wait for room
   std::atomic<std::uint64_t> bytes_redirected;  // part of bytes_received
-  std::uint64_t reserved[4];
+  std::atomic<std::uint64_t> host_transfers;    // part of transfers_sent: by the host executor
+  std::uint64_t reserved[3];
 };
 
 // The notification queue. Notification n since attach stands in slot n % kNotificationSlots, and is
@@ -159,11 +161,20 @@ struct alignas(kCacheLineSize) Notification {
 enum class ImportPhase : std::uint8_t {
   kFree = 0,
   kGranted = 1,
-  kUnexported = 2,  // the exporter took the buffer back
-  kPeerDead = 3,    // the exporter ended
+  kUnexported = 2,     // the exporter took the buffer back
+  kPeerDead = 3,       // the exporter ended
+  kGrantedToHost = 4,  // granted, and the importer may move the bytes itself
 };
 
-inline constexpr std::size_t kChannelBytes = 69632 + kStagingBytes;
+// What the importer itself has moved into the buffer of an import slot since attach. nicsim adds
+// the differences to the counters of both sides.
+struct HostCounts {
+  std::atomic<std::uint64_t> transfers;
+  std::atomic<std::uint64_t>
+      bytes_beyond_words;  // the sum of (length - 8), so that a word adds nothing
+};
+
+inline constexpr std::size_t kChannelBytes = 135168 + kStagingBytes;
 
 // The channel as one structure, so that offsets are checked by the compiler and code reads
 // channel->counters.
@@ -179,6 +190,7 @@ struct Channel {
   std::atomic<std::int32_t> results[kSendSlots];
   std::atomic<std::uint64_t> previous[kSendSlots];
   std::atomic<std::uint32_t> import_states[kImportSlots];
+  alignas(kPageSize) HostCounts host_counts[kImportSlots];
   alignas(kPageSize) SendDescriptor send_queue[kSendSlots];
   alignas(kPageSize) Notification notifications[kNotificationSlots];
   alignas(kPageSize) std::byte staging[kStagingBytes];
@@ -197,6 +209,7 @@ static_assert(sizeof(NotificationDemand) == 64);
 static_assert(offsetof(NotificationDemand, client_waits) == 8);
 static_assert(offsetof(NotificationDemand, nic_waits) == 12);
 static_assert(sizeof(Notification) == 64);
+static_assert(sizeof(HostCounts) == 16);
 static_assert(offsetof(Notification, sender_node) == 24);
 static_assert(offsetof(Notification, immediate) == 32);
 static_assert(offsetof(Channel, send_status) == 64);
@@ -209,10 +222,26 @@ static_assert(offsetof(Channel, notification_demand) == 576);
 static_assert(offsetof(Channel, results) == 640);
 static_assert(offsetof(Channel, previous) == 1664);
 static_assert(offsetof(Channel, import_states) == 3712);
-static_assert(offsetof(Channel, send_queue) == 20480);
-static_assert(offsetof(Channel, notifications) == 36864);
-static_assert(offsetof(Channel, staging) == 69632);
+static_assert(offsetof(Channel, host_counts) == 20480);
+static_assert(offsetof(Channel, send_queue) == 86016);
+static_assert(offsetof(Channel, notifications) == 102400);
+static_assert(offsetof(Channel, staging) == 135168);
 static_assert(sizeof(Channel) == kChannelBytes);
+// No cache line holds what both sides write, but for the lines that are there for that: the doorbell,
+// the wake request, the arrivals' count, the demand for notifications. Those change when somebody goes
+// to sleep or is woken, not with each transfer.
+static_assert(offsetof(Channel, results) % kCacheLineSize == 0);
+static_assert(offsetof(Channel, previous) % kCacheLineSize == 0);
+static_assert(offsetof(Channel, import_states) % kCacheLineSize == 0);
+static_assert(sizeof(Channel::results) % kCacheLineSize == 0);
+static_assert(sizeof(Channel::previous) % kCacheLineSize == 0);
+static_assert(sizeof(Channel::import_states) % kCacheLineSize == 0);
+static_assert(sizeof(Channel::host_counts) % kCacheLineSize == 0);
+static_assert(alignof(SendDescriptor) == kCacheLineSize &&
+              sizeof(SendDescriptor) == kCacheLineSize);
+static_assert(alignof(Notification) == kCacheLineSize);
+static_assert(alignof(Doorbell) == kCacheLineSize && alignof(WakeRequest) == kCacheLineSize);
+static_assert(alignof(Arrivals) == kCacheLineSize && alignof(SendStatus) == kCacheLineSize);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 static_assert(std::atomic<std::int32_t>::is_always_lock_free);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);

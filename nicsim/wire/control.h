@@ -10,7 +10,8 @@
 // two versions can always tell each other who they are.
 //
 // Descriptors travel as SCM_RIGHTS: with AttachReply the channel memfd, the doorbell eventfd and the
-// reading end of the notification pipe, in this order; with RegisterSegment the segment's memfd.
+// reading end of the notification pipe, in this order; with RegisterSegment the segment's memfd; with
+// ImportReply, if the host executor is granted, the memfd of the buffer's segment.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +35,8 @@ enum class MessageType : std::uint16_t {
   kListImporters = 10,
   kRedirect = 11,
   kEndRedirection = 12,
+  kReadCounters = 13,
+  kWatch = 14,
 };
 
 struct MessageHeader {
@@ -57,10 +60,11 @@ inline constexpr std::uint32_t kAnyUser = 0xffffffff;  // rights: every user
 inline constexpr std::uint32_t kAccessRead = 1;
 inline constexpr std::uint32_t kAccessWrite = 2;
 
-// Which executor may move bytes into an exported buffer.
+// Who moves the bytes: what an export allows, an import asks for, and nicsim grants.
 enum class ExecutorDemand : std::uint32_t {
   kAny = 0,
-  kNic = 1,  // every transfer must pass nicsim's checks
+  kNic = 1,   // every transfer must pass nicsim's checks
+  kHost = 2,  // the importer itself, on a mapping of the buffer's pages; no export demands it
 };
 
 // The largest destination space of a process.
@@ -91,12 +95,15 @@ struct AttachReply {
 static_assert(sizeof(AttachReply) == 40);
 
 // A segment is a memfd, sealed against shrinking, whose pages the client may name as the home of an
-// exported buffer or as the source of a transfer.
+// exported buffer or as the source of a transfer. One that is lendable nicsim seals against growing
+// and against more seals, too.
 struct RegisterSegmentRequest {
   MessageHeader header;
-  std::uint64_t bytes;  // multiple of kPageSize, not above the size of the file
+  std::uint64_t bytes;     // multiple of kPageSize, not above the size of the file
+  std::uint32_t lendable;  // 0 or 1: nicsim may hand the memfd to importers; see buffer_bell.h
+  std::uint32_t reserved;
 };
-static_assert(sizeof(RegisterSegmentRequest) == 24);
+static_assert(sizeof(RegisterSegmentRequest) == 32);
 
 struct RegisterSegmentReply {
   MessageHeader header;
@@ -152,14 +159,25 @@ struct UnexportRequest {
 };
 static_assert(sizeof(UnexportRequest) == 24);
 
+// Whether importers got a mapping: then the exporter must give the program other pages, as the old
+// ones can still be stored to.
+struct UnexportReply {
+  MessageHeader header;
+  std::uint32_t lent;  // 0 or 1
+  std::uint32_t reserved;
+};
+static_assert(sizeof(UnexportReply) == 24);
+
 struct ImportRequest {
   MessageHeader header;
   std::uint32_t node;
   std::uint32_t process;
   std::uint32_t buffer_id;
-  std::uint32_t access;  // wanted; the export must grant all of it
+  std::uint32_t access;     // wanted; the export must grant all of it
+  ExecutorDemand executor;  // kHost: refused with kExecutorUnavailable if it cannot be granted
+  std::uint32_t reserved;
 };
-static_assert(sizeof(ImportRequest) == 32);
+static_assert(sizeof(ImportRequest) == 40);
 
 // Sent at once when the buffer is exported or the request is refused, and otherwise when it becomes
 // exported.
@@ -171,7 +189,7 @@ struct ImportReply {
       destination;  // of the buffer's first byte, bytes from the start of the destination space
   std::uint64_t length;     // bytes
   std::uint32_t access;     // granted: what was asked for
-  ExecutorDemand executor;  // what the export demands
+  ExecutorDemand executor;  // kHost: a memfd comes along; kNic otherwise
 };
 static_assert(sizeof(ImportReply) == 48);
 
@@ -259,7 +277,19 @@ struct RedirectionReply {
 };
 static_assert(sizeof(RedirectionReply) == 32);
 
-// The reply that carries nothing but the verdict.
+// kReadCounters has no body: when its reply comes, the channel's counters hold all that this process
+// and those who import from it have moved by the host executor.
+
+// While any process watches, every transfer passes through nicsim: no import is open to the host
+// executor. A watch ends with the process that asked for it.
+struct WatchRequest {
+  MessageHeader header;
+  std::uint32_t on;  // 0 or 1
+  std::uint32_t reserved;
+};
+static_assert(sizeof(WatchRequest) == 24);
+
+// The reply that carries nothing but the verdict; also the request that has no body.
 struct PlainReply {
   MessageHeader header;
 };

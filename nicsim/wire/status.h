@@ -35,6 +35,7 @@ enum class Status : std::int32_t {
   kDestinationSpaceFull = -43,  // no room for the proxy in the process's destination space
   kUnknownImport = -44,         // not (or no longer) a valid import handle
   kImportCancelled = -45,       // a pending import was withdrawn by the importer
+  kExecutorUnavailable = -46,   // the host executor cannot serve this buffer
   kOutsideProxy = -60,          // first and last byte are not inside one imported buffer
   kUnexported = -61,            // the exporter has taken the buffer back
   kPeerDead = -62,              // the exporting process has ended

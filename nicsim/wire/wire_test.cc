@@ -10,6 +10,7 @@
 #include <sstream>
 #include <string>
 
+#include "nicsim/wire/buffer_bell.h"
 #include "nicsim/wire/channel.h"
 #include "nicsim/wire/control.h"
 
@@ -35,7 +36,7 @@ MessageHeader header_of(MessageType type) {
 }  // namespace
 
 TEST_CASE("control messages") {
-  const std::string start = "564d4d43 0200";
+  const std::string start = "564d4d43 0300";
   AttachRequest attach{
       header_of(MessageType::kAttach), 1, kAnyProcess, 0x0102030405060708, 9, 1ull << 35};
   CHECK(hex(&attach, sizeof attach) ==
@@ -45,9 +46,10 @@ TEST_CASE("control messages") {
   AttachReply attached{header_of(MessageType::kAttach), 1, 2, 4, 1, 1ull << 36};
   CHECK(hex(&attached, sizeof attached) ==
         start + "0100 44332211 00000000 01000000 02000000 04000000 01000000 00000000 10000000");
-  ImportRequest import{header_of(MessageType::kImport), 1, 2, 3, kAccessWrite};
+  ImportRequest import{header_of(MessageType::kImport), 1, 2, 3, kAccessWrite,
+                       ExecutorDemand::kHost,           0};
   CHECK(hex(&import, sizeof import) ==
-        start + "0600 44332211 00000000 01000000 02000000 03000000 02000000");
+        start + "0600 44332211 00000000 01000000 02000000 03000000 02000000 02000000 00000000");
   ImportReply imported{header_of(MessageType::kImport), 5, 6, 0x1004, 64, 2, ExecutorDemand::kNic};
   CHECK(hex(&imported, sizeof imported) ==
         start +
@@ -78,14 +80,19 @@ TEST_CASE("control messages") {
 }
 
 TEST_CASE("control messages about segments, mappings that end, and buffers") {
-  const std::string start = "564d4d43 0200";
+  const std::string start = "564d4d43 0300";
   const std::string rest = "00 44332211 00000000 ";
-  RegisterSegmentRequest segment{header_of(MessageType::kRegisterSegment), 8192};
-  CHECK(hex(&segment, sizeof segment) == start + "02" + rest + "00200000 00000000");
+  RegisterSegmentRequest segment{header_of(MessageType::kRegisterSegment), 8192, 1, 0};
+  CHECK(hex(&segment, sizeof segment) ==
+        start + "02" + rest + "00200000 00000000 01000000 00000000");
+  RegisterSegmentReply registered{header_of(MessageType::kRegisterSegment), 5, 0};
+  CHECK(hex(&registered, sizeof registered) == start + "02" + rest + "05000000 00000000");
   ReleaseSegmentRequest release{header_of(MessageType::kReleaseSegment), 5, 0};
   CHECK(hex(&release, sizeof release) == start + "03" + rest + "05000000 00000000");
   UnexportRequest unexport{header_of(MessageType::kUnexport), 6, 0};
   CHECK(hex(&unexport, sizeof unexport) == start + "05" + rest + "06000000 00000000");
+  UnexportReply unexported{header_of(MessageType::kUnexport), 1, 0};
+  CHECK(hex(&unexported, sizeof unexported) == start + "05" + rest + "01000000 00000000");
   CancelImportRequest cancel{header_of(MessageType::kCancelImport), 7, 0};
   CHECK(hex(&cancel, sizeof cancel) == start + "07" + rest + "07000000 00000000");
   UnimportRequest unimport{header_of(MessageType::kUnimport), 8, 9};
@@ -108,6 +115,41 @@ TEST_CASE("control messages about segments, mappings that end, and buffers") {
   RedirectionReply redirected{header_of(MessageType::kEndRedirection), 1, 2};
   CHECK(hex(&redirected, sizeof redirected) ==
         start + "0c" + rest + "01000000 00000000 02000000 00000000");
+}
+
+TEST_CASE("control messages about the host executor") {
+  const std::string start = "564d4d43 0300";
+  const std::string rest = "00 44332211 00000000";
+  PlainReply counters{header_of(MessageType::kReadCounters)};
+  CHECK(hex(&counters, sizeof counters) == start + "0d" + rest);
+  WatchRequest watch{header_of(MessageType::kWatch), 1, 0};
+  CHECK(hex(&watch, sizeof watch) == start + "0e" + rest + " 01000000 00000000");
+  ImportReply lent{header_of(MessageType::kImport), 5, 6, 0x1000, 4096, 3, ExecutorDemand::kHost};
+  CHECK(hex(&lent, sizeof lent) ==
+        start + "06" + rest +
+            " 05000000 06000000 00100000 00000000 00100000 00000000 03000000 02000000");
+  PlainReply refused{header_of(MessageType::kImport)};
+  refused.header.status = Status::kExecutorUnavailable;
+  CHECK(hex(&refused, sizeof refused) == start + "0600 44332211 d2ffffff");
+}
+
+TEST_CASE("bell of a buffer") {
+  auto bell = std::make_unique<BufferBell>();
+  std::memset(static_cast<void*>(bell.get()), 0, sizeof(BufferBell));
+  bell->armed.store(kRingForAny | kRingForWatch);
+  bell->rings.store(0x01020304);
+  bell->watch_offset.store(0x0102030405060708);
+  CHECK(hex(bell.get(), sizeof(BufferBell)) ==
+        "03000000 04030201 08070605 04030201 00000000 00000000 00000000 00000000 00000000 "
+        "00000000 00000000 00000000 00000000 00000000 00000000 00000000");
+}
+
+TEST_CASE("counts of the host executor") {
+  HostCounts counts[2]{};
+  counts[1].transfers.store(0x0102);
+  counts[1].bytes_beyond_words.store(0x0304);
+  CHECK(hex(counts, sizeof counts) ==
+        "00000000 00000000 00000000 00000000 02010000 00000000 04030000 00000000");
 }
 
 TEST_CASE("notification") {
@@ -145,7 +187,14 @@ TEST_CASE("send descriptor") {
 }
 
 TEST_CASE("channel") {
-  CHECK(kChannelBytes == 331776);
+  CHECK(kChannelBytes == 397312);
+  CHECK(offsetof(Channel, host_counts) == 20480);
+  CHECK(offsetof(Channel, send_queue) == 86016);
+  CHECK(offsetof(Channel, notifications) == 102400);
+  CHECK(offsetof(Channel, staging) == 135168);
+  CHECK(offsetof(Channel, counters) + offsetof(ChannelCounters, bytes_redirected) == 472);
+  CHECK(offsetof(Channel, counters) + offsetof(ChannelCounters, host_transfers) == 480);
   CHECK(make_import_state(0x01020304, ImportPhase::kPeerDead) == 0x02030403);
+  CHECK(make_import_state(0x01020304, ImportPhase::kGrantedToHost) == 0x02030404);
   CHECK(import_phase(0x02030403) == ImportPhase::kPeerDead);
 }

@@ -215,7 +215,8 @@ TEST_CASE("S10.1 an atomic operation needs both rights and a naturally aligned w
                   EXPECT(vmmc_fetch_add_64(reader.address, 1, &was) == VMMC_ERR_NOT_WRITABLE);
                   EXPECT(vmmc_fetch_add_64(writer.address, 1, &was) == VMMC_ERR_NOT_READABLE);
                   EXPECT(vmmc_fetch_add_64(both.address + 4, 1, &was) == VMMC_ERR_MISALIGNED);
-                  EXPECT(vmmc_fetch_add_64(both.address + 60, 1, &was) == VMMC_ERR_OUTSIDE_PROXY);
+                  EXPECT(vmmc_fetch_add_64(both.address + both.length - 4, 1, &was) ==
+                         VMMC_ERR_OUTSIDE_PROXY);
                   EXPECT(vmmc_fetch_add_32(both.address + 2, 1, nullptr) == VMMC_ERR_MISALIGNED);
                   EXPECT(was == 7);
                   EXPECT(vmmc_fence() == VMMC_OK);

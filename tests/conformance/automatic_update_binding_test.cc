@@ -87,7 +87,6 @@ void refuse_options(unsigned char* local, const Proxy& proxy) {
                            const char* words) {
     expect_refused(local, proxy.address, kPage, {capture, combining, timer, 0}, status, words);
   };
-  refused(VMMC_CAPTURE_SHARED, 0, 1, VMMC_ERR_CAPTURE_UNAVAILABLE, "host executor");
   refused(-1, 0, 1, VMMC_ERR_INVALID_ARGUMENT, "capture -1");
   refused(4, 0, 1, VMMC_ERR_INVALID_ARGUMENT, "capture 4");
   refused(0, -1, 1, VMMC_ERR_INVALID_ARGUMENT, "combining -1");
@@ -133,7 +132,7 @@ TEST_CASE("S8.2 what vmmc_bind refuses, with its status and a sentence; then not
          EXPECT(vmmc_import(identity_of(0), 1, &read_only, &readable, nullptr) == VMMC_OK);
          expect_refused(local, readable, kPage, usual, VMMC_ERR_NOT_WRITABLE, "VMMC_WRITE");
          // The buffer begins 8 bytes into a page: only its middle page is a whole one.
-         const Proxy odd = import_from(0, 2);
+         const Proxy odd = import_by(VMMC_EXECUTOR_NIC, 0, 2);
          expect_refused(local, odd.address, kPage, usual, VMMC_ERR_MISALIGNED, "exporter's memory");
          expect_refused(local, odd.address - 8 + kPage, 2 * kPage, usual, VMMC_ERR_OUTSIDE_PROXY,
                         "past the end");

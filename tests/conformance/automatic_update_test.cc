@@ -356,3 +356,34 @@ TEST_CASE("S8.8 the timer closes a packet, and without one it stays open") {
                            EXPECT(vmmc_fence() == VMMC_OK);
                          }});
 }
+
+TEST_CASE("S8.13 S9.1 what a fetch brings to a bound page is not sent on") {
+  NicsimProcess nicsim;
+  run_processes(
+      nicsim,
+      {[](Part& part) {
+         attach();
+         unsigned char* bound = export_new(2 * kPage, 1);
+         unsigned char* fetched = export_new(2 * kPage, 2);
+         std::memset(fetched, 5, 2 * kPage);
+         part.meet();
+         part.meet();
+         for (std::size_t i = 0; i < 2 * kPage; ++i) EXPECT(bound[i] == 0);
+       },
+       [](Part& part) {
+         attach();
+         Proxy proxy = import_from(0, 1);
+         Proxy source = import_by(VMMC_EXECUTOR_AUTO, 0, 2, VMMC_READ);
+         auto* local = static_cast<unsigned char*>(allocate(2 * kPage));
+         part.meet();
+         bind(local, proxy.address, 2 * kPage, bind_options(VMMC_CAPTURE_TRAP, VMMC_COMBINE_OFF));
+         EXPECT(vmmc_fetch(local + 8, source.address, kPage) == VMMC_OK);
+         vmmc_send_handle handle = 0;
+         EXPECT(vmmc_fetch_start(local + kPage + 8, source.address, kPage - 8, &handle) == VMMC_OK);
+         EXPECT(vmmc_send_wait(handle) == VMMC_OK);
+         EXPECT((local[7] == 0 && local[8] == 5 && local[2 * kPage - 1] == 5));
+         EXPECT(vmmc_fence() == VMMC_OK);
+         EXPECT(automatic_updates() == 0);
+         part.meet();
+       }});
+}

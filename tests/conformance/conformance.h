@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -32,10 +33,22 @@ inline void* allocate(std::size_t length) {
   return memory;
 }
 
-// Memory of `length` bytes, exported under `id` with everything allowed.
+// Whether VMMC_EXECUTOR_AUTO demands the host executor in this process.
+inline bool host_is_demanded() {
+  const char* executor = std::getenv("VMMC_EXECUTOR");
+  return executor != nullptr && std::strcmp(executor, "host") == 0;
+}
+
+// The length of a buffer that needs `length` bytes: whole pages where nothing else can be imported.
+inline std::size_t buffer_length(std::size_t length) {
+  constexpr std::size_t kWholePages = 4096;
+  return host_is_demanded() ? (length + kWholePages - 1) / kWholePages * kWholePages : length;
+}
+
+// Memory of buffer_length(length) bytes, exported under `id` with everything allowed.
 inline unsigned char* export_new(std::size_t length, std::uint32_t id) {
-  void* memory = allocate(length);
-  EXPECT(vmmc_export(memory, length, id, nullptr) == VMMC_OK);
+  void* memory = allocate(buffer_length(length));
+  EXPECT(vmmc_export(memory, buffer_length(length), id, nullptr) == VMMC_OK);
   return static_cast<unsigned char*>(memory);
 }
 
@@ -44,12 +57,19 @@ struct Proxy {
   std::size_t length = 0;
 };
 
-inline Proxy import_from(std::uint32_t part, std::uint32_t id) {
+inline Proxy import_by(vmmc_executor executor, std::uint32_t part, std::uint32_t id,
+                       std::uint32_t access = VMMC_WRITE) {
+  const vmmc_import_options options{access, executor, VMMC_FOREVER};
   void* proxy = nullptr;
   Proxy result;
-  EXPECT(vmmc_import(identity_of(part), id, nullptr, &proxy, &result.length) == VMMC_OK);
+  EXPECT(vmmc_import(identity_of(part), id, &options, &proxy, &result.length) == VMMC_OK);
   result.address = static_cast<unsigned char*>(proxy);
   return result;
+}
+
+// By the executor that $VMMC_EXECUTOR says.
+inline Proxy import_from(std::uint32_t part, std::uint32_t id) {
+  return import_by(VMMC_EXECUTOR_AUTO, part, id);
 }
 
 inline int import_status(vmmc_identity exporter, std::uint32_t id, std::uint32_t access,

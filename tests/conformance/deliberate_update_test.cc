@@ -168,6 +168,42 @@ TEST_CASE("S4.6 a flag sent after the data is seen after it, however the data tr
        }});
 }
 
+TEST_CASE("S4.6 S9.2 what a process sends to a buffer by several imports stands in one order") {
+  NicsimProcess nicsim;
+  run_processes(
+      nicsim, {[](Part&) {
+        attach();
+        export_new(4096, 1);
+        Proxy first = import_by(VMMC_EXECUTOR_NIC, 0, 1);
+        Proxy other = import_by(VMMC_EXECUTOR_AUTO, 0, 1, VMMC_READ | VMMC_WRITE);
+        for (std::uint32_t round = 1; round <= 3000; ++round) {
+          // By nicsim, with or without something to do for the other import, too.
+          send_word(3 * round, first.address);
+          if (round % 2 == 0) send_word(0, first.address + 8);
+          send_word(3 * round + 1, other.address);
+          std::uint32_t seen = 0;
+          EXPECT(vmmc_fetch(&seen, other.address, 4) == VMMC_OK);
+          EXPECT(seen == 3 * round + 1);
+          EXPECT(vmmc_fence() == VMMC_OK);
+          EXPECT(vmmc_fetch(&seen, other.address, 4) == VMMC_OK);
+          EXPECT(seen == 3 * round + 1);
+          // An import that begins while something is under way by another one.
+          if (round % 100 != 0) continue;
+          for (int i = 0; i < 20; ++i) send_word(3 * round + 2, first.address);
+          Proxy late = import_from(0, 1);
+          send_word(3 * round, late.address);
+          EXPECT(vmmc_fence() == VMMC_OK);
+          EXPECT(vmmc_fetch(&seen, other.address, 4) == VMMC_OK);
+          EXPECT(seen == 3 * round);
+          EXPECT(vmmc_unimport(round % 200 == 0 ? late.address : other.address) == VMMC_OK);
+          if (round % 200 != 0) {
+            EXPECT(vmmc_unimport(late.address) == VMMC_OK);
+            other = import_by(VMMC_EXECUTOR_AUTO, 0, 1, VMMC_READ | VMMC_WRITE);
+          }
+        }
+      }});
+}
+
 TEST_CASE("S4.7 aligned words become visible whole") {
   NicsimProcess nicsim;
   run_processes(nicsim,
@@ -226,7 +262,7 @@ TEST_CASE("S4.12 a bad source that nicsim reads is an error of the send, and of 
   run_processes(nicsim, {[](Part&) {
                   attach();
                   unsigned char* memory = export_new(1 << 20, 1);
-                  Proxy proxy = import_from(0, 1);
+                  Proxy proxy = import_by(VMMC_EXECUTOR_NIC, 0, 1);
                   void* hole =
                       ::mmap(nullptr, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
                   vmmc_send_handle handle = 0;
@@ -326,28 +362,29 @@ TEST_CASE("S4.10 sends to a dead exporter fail") {
 
 TEST_CASE("S4.11 any thread may send") {
   NicsimProcess nicsim;
-  run_processes(nicsim, {[](Part&) {
-                  attach();
-                  constexpr std::uint32_t kThreads = 4;
-                  constexpr std::uint32_t kSends = 20000;
-                  auto* words = reinterpret_cast<std::uint32_t*>(export_new(4096, 1));
-                  Proxy proxy = import_from(0, 1);
-                  std::vector<std::thread> threads;
-                  for (std::uint32_t t = 0; t < kThreads; ++t) {
-                    threads.emplace_back([&, t] {
-                      for (std::uint32_t i = 1; i <= kSends; ++i) {
-                        const std::uint32_t pair[2] = {i, i};
-                        EXPECT(vmmc_send(pair, proxy.address + 8 * t, 8) == VMMC_OK);
-                        if (i % 5000 == 0) EXPECT(vmmc_fence() == VMMC_OK);
-                      }
-                    });
-                  }
-                  for (auto& thread : threads) thread.join();
-                  EXPECT(vmmc_fence() == VMMC_OK);
-                  for (std::uint32_t i = 0; i < 2 * kThreads; ++i) EXPECT(words[i] == kSends);
-                  vmmc_counters counters;
-                  EXPECT(vmmc_get_counters(&counters) == VMMC_OK);
-                  EXPECT(counters.transfers_sent == kThreads * kSends);
-                  EXPECT(counters.nic_executor_sends == kThreads * kSends);
-                }});
+  run_processes(
+      nicsim, {[](Part&) {
+        attach();
+        constexpr std::uint32_t kThreads = 4;
+        constexpr std::uint32_t kSends = 20000;
+        auto* words = reinterpret_cast<std::uint32_t*>(export_new(4096, 1));
+        Proxy proxy = import_from(0, 1);
+        std::vector<std::thread> threads;
+        for (std::uint32_t t = 0; t < kThreads; ++t) {
+          threads.emplace_back([&, t] {
+            for (std::uint32_t i = 1; i <= kSends; ++i) {
+              const std::uint32_t pair[2] = {i, i};
+              EXPECT(vmmc_send(pair, proxy.address + 8 * t, 8) == VMMC_OK);
+              if (i % 5000 == 0) EXPECT(vmmc_fence() == VMMC_OK);
+            }
+          });
+        }
+        for (auto& thread : threads) thread.join();
+        EXPECT(vmmc_fence() == VMMC_OK);
+        for (std::uint32_t i = 0; i < 2 * kThreads; ++i) EXPECT(words[i] == kSends);
+        vmmc_counters counters;
+        EXPECT(vmmc_get_counters(&counters) == VMMC_OK);
+        EXPECT(counters.transfers_sent == kThreads * kSends);
+        EXPECT(counters.nic_executor_sends + counters.host_executor_sends == kThreads * kSends);
+      }});
 }

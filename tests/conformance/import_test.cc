@@ -57,7 +57,7 @@ TEST_CASE("S3.2 the started form returns at once") {
                    while (status == VMMC_PENDING)
                      status = vmmc_import_test(request, &proxy, &length);
                    EXPECT(status == VMMC_OK);
-                   EXPECT(length == 64);
+                   EXPECT(length == buffer_length(64));
                    send_word(5, static_cast<unsigned char*>(proxy));
                    EXPECT(vmmc_import_test(request, &proxy, &length) == VMMC_ERR_BAD_HANDLE);
                    EXPECT(vmmc_import_test(123456789, &proxy, &length) == VMMC_ERR_BAD_HANDLE);
@@ -81,9 +81,10 @@ TEST_CASE("S3.3 S3.4 S3.5 sizes, offsets and distinct proxies") {
                          [](Part& part) {
                            attach();
                            part.meet();
-                           Proxy first = import_from(0, 1);
-                           Proxy second = import_from(0, 2);
-                           Proxy again = import_from(0, 1);
+                           // The host executor serves no such buffers.
+                           Proxy first = import_by(VMMC_EXECUTOR_NIC, 0, 1);
+                           Proxy second = import_by(VMMC_EXECUTOR_NIC, 0, 2);
+                           Proxy again = import_by(VMMC_EXECUTOR_NIC, 0, 1);
                            EXPECT(first.length == 5000);
                            EXPECT(second.length == 4);
                            EXPECT(reinterpret_cast<std::uintptr_t>(first.address) % 4096 == 400);
@@ -125,8 +126,9 @@ TEST_CASE("S3.7 an import without the write right cannot be sent to") {
                   EXPECT(vmmc_import(vmmc_self(), 1, &options, &proxy, nullptr) == VMMC_OK);
                   EXPECT(vmmc_send(memory, proxy, 4) == VMMC_ERR_NOT_WRITABLE);
                   EXPECT(import_status(vmmc_self(), 1, 0, 0) == VMMC_ERR_INVALID_RIGHTS);
+                  EXPECT(vmmc_export(allocate(4096), 64, 2, nullptr) == VMMC_OK);
                   const vmmc_import_options host{VMMC_WRITE, VMMC_EXECUTOR_HOST, 0};
-                  EXPECT(vmmc_import(vmmc_self(), 1, &host, &proxy, nullptr) ==
+                  EXPECT(vmmc_import(vmmc_self(), 2, &host, &proxy, nullptr) ==
                          VMMC_ERR_EXECUTOR_UNAVAILABLE);
                 }});
 }

@@ -22,10 +22,11 @@ Log other_log;
 // Part 1: does each of `steps` after one meeting and before the next, with the proxies of buffers 1
 // and 2 of part 0; then it has been delivered, and what it notifies of is queued.
 using Step = void (*)(unsigned char* first, unsigned char* second);
-std::function<void(Part&)> sender_that(std::vector<Step> steps) {
-  return [steps = std::move(steps)](Part& part) {
+std::function<void(Part&)> sender_that(std::vector<Step> steps,
+                                       vmmc_executor first_by = VMMC_EXECUTOR_AUTO) {
+  return [steps = std::move(steps), first_by](Part& part) {
     attach();
-    const Proxy first = import_from(0, 1);
+    const Proxy first = import_by(first_by, 0, 1);
     const Proxy second = import_from(0, 2);
     for (const Step step : steps) {
       part.meet();
@@ -258,35 +259,37 @@ TEST_CASE("S7.12 a wait ends when its buffer is taken back") {
 TEST_CASE("S9.7 a notification names the place in the buffer, wherever the bytes went") {
   NicsimProcess nicsim;
   for_each_way([&](vmmc_delivery way) {
-    run_processes(nicsim,
-                  {[way](Part& part) {
-                     attach_with(way);
-                     static unsigned char elsewhere[8192];
-                     vmmc_export_options options = VMMC_EXPORT_DEFAULTS;
-                     options.handler = Log::record;
-                     options.handler_argument = &log_of_calls;
-                     options.redirectable = 1;
-                     auto* memory = static_cast<unsigned char*>(allocate(8192));
-                     EXPECT(vmmc_export(memory, 8192, 1, &options) == VMMC_OK);
-                     export_with(64, 2, vmmc_no_action);
-                     EXPECT(vmmc_redirect(1, 1000, 2000, elsewhere + 1, nullptr) == VMMC_OK);
-                     let_send(part);
-                     serve_until(way, [] { return log_of_calls.calls() == 2; });
-                     EXPECT(log_of_calls[0].offset == 1100);
-                     EXPECT(log_of_calls[0].length == 4);
-                     EXPECT(log_of_calls[0].buffer == memory);
-                     EXPECT(log_of_calls[1].offset == 2900);
-                     EXPECT(log_of_calls[1].length == 300);  // half in, half out
-                     EXPECT(elsewhere[101] == 77);
-                     EXPECT(memory[1100] == 0);
-                     EXPECT(elsewhere[1 + 1999] == 9);
-                     EXPECT(memory[3000] == 9);
-                     EXPECT(memory[2999] == 0);
-                   },
-                   sender_that({[](unsigned char* first, unsigned char*) {
-                     notify(77, first + 1100, 1);
-                     const std::vector<unsigned char> nines(300, 9);
-                     EXPECT(vmmc_send_notify(nines.data(), first + 2900, 300, 2) == VMMC_OK);
-                   }})});
+    run_processes(
+        nicsim,
+        {[way](Part& part) {
+           attach_with(way);
+           static unsigned char elsewhere[8192];
+           vmmc_export_options options = VMMC_EXPORT_DEFAULTS;
+           options.handler = Log::record;
+           options.handler_argument = &log_of_calls;
+           options.redirectable = 1;
+           auto* memory = static_cast<unsigned char*>(allocate(8192));
+           EXPECT(vmmc_export(memory, 8192, 1, &options) == VMMC_OK);
+           export_with(64, 2, vmmc_no_action);
+           EXPECT(vmmc_redirect(1, 1000, 2000, elsewhere + 1, nullptr) == VMMC_OK);
+           let_send(part);
+           serve_until(way, [] { return log_of_calls.calls() == 2; });
+           EXPECT(log_of_calls[0].offset == 1100);
+           EXPECT(log_of_calls[0].length == 4);
+           EXPECT(log_of_calls[0].buffer == memory);
+           EXPECT(log_of_calls[1].offset == 2900);
+           EXPECT(log_of_calls[1].length == 300);  // half in, half out
+           EXPECT(elsewhere[101] == 77);
+           EXPECT(memory[1100] == 0);
+           EXPECT(elsewhere[1 + 1999] == 9);
+           EXPECT(memory[3000] == 9);
+           EXPECT(memory[2999] == 0);
+         },
+         sender_that({[](unsigned char* first, unsigned char*) {
+                       notify(77, first + 1100, 1);
+                       const std::vector<unsigned char> nines(300, 9);
+                       EXPECT(vmmc_send_notify(nines.data(), first + 2900, 300, 2) == VMMC_OK);
+                     }},
+                     VMMC_EXECUTOR_NIC)});
   });
 }

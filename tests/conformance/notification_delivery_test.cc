@@ -126,7 +126,7 @@ TEST_CASE("S7.2 each buffer has its own handler and argument") {
          [](Part&) {
            attach();
            const Proxy one = import_from(0, 1);
-           const Proxy two = import_from(0, 2);
+           const Proxy two = import_by(VMMC_EXECUTOR_NIC, 0, 2);  // not of whole pages
            for (std::uint32_t i = 0; i < 200; ++i) {
              notify(i, i % 2 == 0 ? one.address : two.address + 16, i);
            }

@@ -53,23 +53,27 @@ TEST_CASE("S7.14 512 are queued; then the sender waits, with all that it sends l
                    [](Part& part) {
                      attach();
                      const Proxy proxy = import_from(0, 1);
-                     const Proxy plain = import_from(0, 2);
+                     // What the host executor sends to other buffers does not wait.
+                     const Proxy plain = import_by(VMMC_EXECUTOR_NIC, 0, 2);
                      export_with(64, 3, nullptr);
-                     const Proxy own = import_from(1, 3);
+                     const Proxy own = import_by(VMMC_EXECUTOR_NIC, 1, 3);
                      fill(proxy.address, kQueued);
                      EXPECT(vmmc_fence() == VMMC_OK);
                      part.meet();
                      for (std::uint32_t i = 0; i < kMore; ++i)
                        notify(0, proxy.address, kQueued + i);
                      const std::uint32_t seven = 7;
-                     vmmc_send_handle handles[2] = {};
+                     vmmc_send_handle handles[3] = {};
                      EXPECT(vmmc_send_start(&seven, own.address, 4, &handles[0]) == VMMC_OK);
                      EXPECT(vmmc_send_start(&seven, plain.address, 4, &handles[1]) == VMMC_OK);
+                     EXPECT(vmmc_send_start(&seven, proxy.address + 8, 4, &handles[2]) == VMMC_OK);
                      ::usleep(20'000);
                      EXPECT(vmmc_send_test(handles[0]) == VMMC_PENDING);
                      EXPECT(vmmc_send_test(handles[1]) == VMMC_PENDING);
+                     EXPECT(vmmc_send_test(handles[2]) == VMMC_PENDING);
                      part.meet();
-                     EXPECT(vmmc_send_wait(handles[1]) == VMMC_OK);
+                     EXPECT(vmmc_send_wait(handles[2]) == VMMC_OK);
+                     EXPECT(vmmc_send_test(handles[1]) == VMMC_OK);
                      EXPECT(vmmc_send_test(handles[0]) == VMMC_OK);
                      EXPECT(vmmc_fence() == VMMC_OK);
                      EXPECT(counters().notification_stalls >= 1);

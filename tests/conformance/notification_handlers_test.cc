@@ -143,7 +143,7 @@ TEST_CASE("S7.9 handlers of two processes answer each other") {
 
 namespace {
 
-unsigned char boxes[4][8192];
+alignas(4096) unsigned char boxes[4][8192];
 
 void change_exports(const vmmc_notification* notification, void*) {
   const Log::Running running;

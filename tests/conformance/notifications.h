@@ -40,18 +40,13 @@ inline int export_status(void* memory, std::size_t length, std::uint32_t id, vmm
 
 inline unsigned char* export_with(std::size_t length, std::uint32_t id, vmmc_handler handler,
                                   void* argument = nullptr) {
-  void* memory = allocate(length);
-  EXPECT(export_status(memory, length, id, handler, argument) == VMMC_OK);
+  void* memory = allocate(buffer_length(length));
+  EXPECT(export_status(memory, buffer_length(length), id, handler, argument) == VMMC_OK);
   return static_cast<unsigned char*>(memory);
 }
 
 inline Proxy import_all_rights(std::uint32_t part, std::uint32_t id) {
-  const vmmc_import_options options{VMMC_READ | VMMC_WRITE, VMMC_EXECUTOR_AUTO, VMMC_FOREVER};
-  void* proxy = nullptr;
-  Proxy result;
-  EXPECT(vmmc_import(identity_of(part), id, &options, &proxy, &result.length) == VMMC_OK);
-  result.address = static_cast<unsigned char*>(proxy);
-  return result;
+  return import_by(VMMC_EXECUTOR_AUTO, part, id, VMMC_READ | VMMC_WRITE);
 }
 
 inline void notify(std::uint32_t value, unsigned char* proxy, std::uint32_t immediate) {

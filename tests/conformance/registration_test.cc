@@ -61,9 +61,11 @@ bool operator==(const Meter::Moved& a, const Meter::Moved& b) {
          a.in_place == b.in_place && a.staged == b.staged;
 }
 
-// A target of its own, and sends to it that are looked at.
+// A target of its own, and sends to it that are looked at. nicsim carries them out: it is for it that
+// memory is pinned.
 struct Target {
-  explicit Target(std::size_t length) : memory(export_new(length, 1)), proxy(import_for(0, 1)) {}
+  explicit Target(std::size_t length)
+      : memory(export_new(length, 1)), proxy(import_by(VMMC_EXECUTOR_NIC, 0, 1, kReadWrite)) {}
 
   void expect_sent(const unsigned char* source, std::size_t length) {
     EXPECT(vmmc_send(source, proxy.address, length) == VMMC_OK);

@@ -149,7 +149,7 @@ TEST_CASE("S10.3 S10.4 nothing is sent unless all of the destination lies in one
       nicsim, {[](Part&) {
         Scene scene;
         const unsigned char* bytes = scene.heap.data();
-        unsigned char* const end = scene.proxy.address + kRoom;
+        unsigned char* const end = scene.proxy.address + scene.proxy.length;
         const vmmc_piece pieces[] = {{bytes, 50'000}, {bytes, 50'001}};
         EXPECT(vmmc_send_gather(pieces, 2, end - 100'000) == VMMC_ERR_OUTSIDE_PROXY);
         EXPECT(vmmc_send_gather(pieces, 2, scene.proxy.address - 1) == VMMC_ERR_OUTSIDE_PROXY);

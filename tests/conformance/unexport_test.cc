@@ -51,7 +51,7 @@ TEST_CASE("S2.9 a proxy of an earlier export never reaches the later one of the 
                            part.meet();
                            part.meet();
                            EXPECT(vmmc_unexport(1) == VMMC_OK);
-                           EXPECT(vmmc_export(memory, 64, 1, nullptr) == VMMC_OK);
+                           EXPECT(vmmc_export(memory, buffer_length(64), 1, nullptr) == VMMC_OK);
                            part.meet();
                            part.meet();
                            EXPECT(look(memory) == 0);
@@ -78,7 +78,7 @@ namespace {
 constexpr int kOver = 0;        // index of Part::value
 constexpr int kGeneration = 1;  // of the buffer, raised before each export
 constexpr int kRefusals = 2;    // that writers have seen
-constexpr std::size_t kRoom = 400'000;
+constexpr std::size_t kRoom = 98 * 4096;
 constexpr std::uint32_t kRounds = 150;
 
 using Write = std::function<int(const Proxy&, std::uint32_t value)>;
@@ -147,8 +147,8 @@ bool has_arrived(const unsigned char* memory) {
 // Takes the buffer back in the middle of all that, and looks whether something comes all the same.
 void take_back_and_look(Part& part, bool allocated) {
   attach();
-  std::vector<unsigned char> heap(allocated ? 0 : kRoom);
-  auto* memory = allocated ? static_cast<unsigned char*>(allocate(kRoom)) : heap.data();
+  alignas(4096) static unsigned char ordinary[kRoom];
+  auto* memory = allocated ? static_cast<unsigned char*>(allocate(kRoom)) : ordinary;
   EXPECT(vmmc_export(memory, kRoom, 1, nullptr) == VMMC_OK);
   part.meet();
   for (std::uint32_t round = 0; round < kRounds; ++round) {
@@ -225,8 +225,8 @@ TEST_CASE("S2.8 what was sent before the unexport is carried out first") {
 
 namespace {
 
-constexpr std::size_t kWords = 512;  // of a buffer that says its generation in the first one
-constexpr std::size_t kKept = 6;     // proxies of former generations that a writer goes on using
+constexpr std::size_t kWords = 1024;  // of a buffer that says its generation in the first one
+constexpr std::size_t kKept = 6;      // proxies of former generations that a writer goes on using
 
 // Exports generation after generation, and looks into each for words of another one.
 void export_generations(Part& part) {

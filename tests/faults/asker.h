@@ -69,11 +69,11 @@ class Asker {
   unsigned char* mapped_;
 };
 
-inline unsigned char* export_for_askers(std::uint32_t id) {
+inline unsigned char* export_for_askers(std::uint32_t id, bool redirectable = false) {
   auto* memory = static_cast<unsigned char*>(allocate(Asker::kRoom));
   std::memset(memory + Asker::kRoom / 2, 0x5a, Asker::kRoom / 2);
   vmmc_export_options options = VMMC_EXPORT_DEFAULTS;
-  options.redirectable = 1;
+  options.redirectable = redirectable ? 1 : 0;
   EXPECT(vmmc_export(memory, Asker::kRoom, id, &options) == VMMC_OK);
   return memory;
 }

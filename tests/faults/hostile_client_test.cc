@@ -78,7 +78,7 @@ TEST_CASE("descriptors where none belong, and segments that are no sealed memory
   wire::UnexportRequest request{client.header(MessageType::kUnexport), 1, 0};
   REQUIRE(client.send(request, pipes));
   CHECK(client.receive_header()->status == Status::kUnknownExport);
-  wire::RegisterSegmentRequest segment{client.header(MessageType::kRegisterSegment), 4096};
+  wire::RegisterSegmentRequest segment{client.header(MessageType::kRegisterSegment), 4096, 0, 0};
   REQUIRE(client.send(segment, std::span(pipes).first(1)));
   CHECK(client.receive_header()->status == Status::kMalformed);
   REQUIRE(client.send(segment));
@@ -188,7 +188,7 @@ TEST_CASE("descriptors that come and go do not hold an unexport up") {
       for (wire::SendDescriptor& slot : sender.channel().send_queue) slot.header = 0;
     });
     CHECK(exporter
-              .ask<wire::PlainReply>(
+              .ask<wire::UnexportReply>(
                   wire::UnexportRequest{exporter.header(MessageType::kUnexport), id, 0})
               .header.status == Status::kOk);
     flickering.request_stop();
@@ -340,8 +340,10 @@ TEST_CASE("every request in every size but its own is refused, and the good pair
       {MessageType::kListImporters, sizeof(wire::ListImportersRequest), Status::kUnknownExport},
       {MessageType::kRedirect, offsetof(wire::RedirectRequest, extents), Status::kUnknownExport},
       {MessageType::kEndRedirection, sizeof(wire::EndRedirectionRequest), Status::kUnknownExport},
+      {MessageType::kReadCounters, sizeof(wire::PlainReply), Status::kOk},
+      {MessageType::kWatch, sizeof(wire::WatchRequest), Status::kOk},
       {static_cast<MessageType>(0), 0, Status::kMalformed},
-      {static_cast<MessageType>(13), 0, Status::kMalformed},
+      {static_cast<MessageType>(15), 0, Status::kMalformed},
       {static_cast<MessageType>(0xffff), 0, Status::kMalformed},
   };
   for (const Expected& expected : requests) {

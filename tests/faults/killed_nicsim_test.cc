@@ -48,11 +48,17 @@ constexpr std::size_t kMuch = 1 << 20;  // more than is copied aside, so that th
 unsigned char* memory = nullptr;
 Proxy proxy;
 
-void export_and_import() {
+void export_and_import_by(vmmc_executor executor) {
   attach();
   memory = export_new(kMuch, 1);
-  proxy = import_from(vmmc_rank(), 1);
+  proxy = import_by(executor, vmmc_rank(), 1);
 }
+
+// Where sends wait for nicsim.
+void export_and_import() { export_and_import_by(VMMC_EXECUTOR_NIC); }
+
+// Where they do not, and go on until they are told.
+void export_and_import_by_host() { export_and_import_by(VMMC_EXECUTOR_HOST); }
 
 int wait_for_word(vmmc_wait_strategy strategy) {
   return vmmc_wait_32(reinterpret_cast<std::uint32_t*>(memory), VMMC_EQUAL, 1, strategy,
@@ -101,6 +107,12 @@ std::vector<Waiting> every_waiting_call() {
                    return import_status({0, 999}, 1, VMMC_WRITE, kSecond / 5);
                  }});
   all.push_back({"vmmc_send, queue full", export_and_import, send_until_refused});
+  all.push_back({"vmmc_send by the host executor", export_and_import_by_host, send_until_refused});
+  all.push_back({"vmmc_fence after it", export_and_import_by_host, [] {
+                   int status = VMMC_OK;
+                   while (status == VMMC_OK) status = send_and(vmmc_fence);
+                   return status;
+                 }});
   all.push_back({"vmmc_send of much", export_and_import, send_much});
   all.push_back({"vmmc_send_wait", export_and_import, send_and_wait});
   all.push_back({"vmmc_fence", export_and_import, [] { return send_and(vmmc_fence); }});

@@ -62,6 +62,8 @@ class RawClient {
     return {buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(received.value().bytes)};
   }
   bool hung_up() { return receive().empty(); }
+  // The first descriptor that came with the last message.
+  platform::FileDescriptor take_descriptor() { return std::move(descriptors_[0]); }
 
   std::optional<wire::MessageHeader> receive_header() {
     const auto message = receive();
@@ -118,7 +120,7 @@ class RawClient {
     REQUIRE(file.ok());
     const int fd = file.value().get();
     const auto reply = ask<wire::RegisterSegmentReply>(
-        wire::RegisterSegmentRequest{header(wire::MessageType::kRegisterSegment), bytes},
+        wire::RegisterSegmentRequest{header(wire::MessageType::kRegisterSegment), bytes, 0, 0},
         std::span(&fd, 1));
     REQUIRE(reply.header.status == wire::Status::kOk);
     return {reply.segment, std::move(platform::SharedMapping::map(fd, bytes).value())};
@@ -144,9 +146,9 @@ class RawClient {
     REQUIRE(reply.header.status == wire::Status::kOk);
   }
   wire::ImportReply import(const RawClient& exporter, std::uint32_t id) {
-    const auto reply = ask<wire::ImportReply>(
-        wire::ImportRequest{header(wire::MessageType::kImport), exporter.identity.node,
-                            exporter.identity.process, id, wire::kAccessRead | wire::kAccessWrite});
+    const auto reply = ask<wire::ImportReply>(wire::ImportRequest{
+        header(wire::MessageType::kImport), exporter.identity.node, exporter.identity.process, id,
+        wire::kAccessRead | wire::kAccessWrite, wire::ExecutorDemand::kNic, 0});
     REQUIRE(reply.header.status == wire::Status::kOk);
     return reply;
   }

@@ -172,7 +172,7 @@ void redirect_and_end(unsigned turn) {
 TEST_CASE("S4.10 one who redirects is killed: senders are told, and nothing stays in nicsim") {
   Scene scene;
   const Body receiver = victim([] {
-    export_for_askers(1);
+    export_for_askers(1, true);
     return redirect_and_end;
   });
   const Body sends_until_dead = [](Part& part) {
@@ -203,7 +203,7 @@ TEST_CASE("S6.1 a sender to redirected memory is killed: the receiver goes on re
   });
   const Body receiver = [](Part& part) {
     attach();
-    export_for_askers(1);
+    export_for_askers(1, true);
     part.meet();
     for (unsigned turn = 0; part.value(kOver).load() == 0; ++turn) redirect_and_end(turn);
     std::vector<unsigned char> place(1000);
@@ -295,7 +295,7 @@ TEST_CASE("killed between a request and its answer, the exporter or the one who 
     run_processes(scene.nicsim,
                   {[&, nicsim = scene.nicsim.pid()](Part& part) {
                      attach();
-                     export_for_askers(9);
+                     export_for_askers(9, true);
                      void* place = allocate(100);
                      EXPECT(vmmc_redirect(9, 500'000, 100, place, nullptr) == VMMC_OK);
                      const Proxy own = import_for(0, 9);
@@ -321,7 +321,7 @@ TEST_CASE("S6.2 nicsim is killed while every call waits for it, and under load")
     const bool standing = round < Asker::kCalls;  // it does not answer any more before its end
     const Body asks = [=](Part& part) {
       attach();
-      unsigned char* memory = export_for_askers(1);
+      unsigned char* memory = export_for_askers(1, true);
       Asker asker(import_for(part.number(), 1));
       std::vector<unsigned char> place(50'000, 3);
       EXPECT(vmmc_redirect(1, 100, place.size(), place.data(), nullptr) == VMMC_OK);

@@ -14,6 +14,7 @@
 #include <array>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/conformance/remote_access_helpers.h"
@@ -259,6 +260,11 @@ TEST_CASE("S6.3 S9.3 a destination that cannot be written: BAD_SOURCE or a fault
           send_word(static_cast<std::uint32_t>(length), proxy.address);
           await(memory, static_cast<std::uint32_t>(length));
         }
+        // What was left in the middle holds nothing that others need.
+        std::thread([&] { send_word(3, proxy.address); }).join();
+        await(memory, 3);
+        EXPECT(vmmc_unexport(41) == VMMC_OK);
+        EXPECT(vmmc_unimport(proxy.address) == VMMC_OK);
         EXPECT(counters().transfers_refused == 6);
         EXPECT(vmmc_send_wait(1'000'000) == VMMC_ERR_BAD_HANDLE);
         expect_refused(vmmc_send_test(1'000'000), VMMC_ERR_BAD_HANDLE, {"1000000"});

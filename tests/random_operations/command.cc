@@ -3,6 +3,7 @@
 
 #include "tests/random_operations/command.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <sstream>
 
@@ -95,6 +96,13 @@ std::uint64_t hash_bytes(const unsigned char* bytes, std::uint64_t length, std::
   return mix(lanes[0] + mix(lanes[1] + mix(lanes[2] + mix(lanes[3]))));
 }
 
+vmmc_executor usual_executor() {
+  const char* name = std::getenv("VMMC_EXECUTOR");
+  if (name == nullptr) return VMMC_EXECUTOR_AUTO;
+  if (std::strcmp(name, "nic") == 0) return VMMC_EXECUTOR_NIC;
+  return std::strcmp(name, "host") == 0 ? VMMC_EXECUTOR_HOST : VMMC_EXECUTOR_AUTO;
+}
+
 const char* name_of(Verb verb) { return kNames[static_cast<int>(verb)]; }
 
 std::string describe(const Command& c) {
@@ -117,6 +125,7 @@ std::string describe(const Command& c) {
   show("combining", c.combining);
   show("flag", c.flag);
   show("handler", c.handler);
+  show("executor", c.executor);
   show("offset", c.offset);
   show("length", c.length);
   show("remote", c.remote);

@@ -78,10 +78,10 @@ struct Command {
   std::uint32_t combining = 0;  // enum vmmc_combining
   std::uint32_t flag = 0;       // accept, notify, redirectable, attach again, result is there
   std::uint32_t handler = 0;    // exports: with a handler
-  std::uint32_t reserved = 0;
-  std::uint64_t offset = 0;  // in the arena
-  std::uint64_t length = 0;  // strided: of one block
-  std::uint64_t remote = 0;  // offset in the proxy, or in the own buffer
+  std::uint32_t executor = 0;   // imports, exports: enum vmmc_executor
+  std::uint64_t offset = 0;     // in the arena
+  std::uint64_t length = 0;     // strided: of one block
+  std::uint64_t remote = 0;     // offset in the proxy, or in the own buffer
   std::uint64_t local_stride = 0;
   std::uint64_t remote_stride = 0;
   std::uint64_t operand = 0;  // atomics, immediate word, seed of a pattern
@@ -130,6 +130,9 @@ void fill_with_pattern(std::uint64_t seed, std::uint64_t first, unsigned char* t
 
 // Of `length` bytes, a multiple of 8; `state` chains several calls.
 std::uint64_t hash_bytes(const unsigned char* bytes, std::uint64_t length, std::uint64_t state);
+
+// What VMMC_EXECUTOR_AUTO stands for in imports: $VMMC_EXECUTOR.
+vmmc_executor usual_executor();
 
 const char* name_of(Verb verb);
 

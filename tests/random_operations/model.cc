@@ -8,6 +8,14 @@
 namespace vmmc::testing::random_operations {
 namespace {
 
+// Whether the pages around the bytes hold some of the other bytes' pages.
+bool share_a_page(std::uint64_t a, std::uint64_t a_length, std::uint64_t b,
+                  std::uint64_t b_length) {
+  const auto begin = [](std::uint64_t offset) { return offset / kPage * kPage; };
+  const auto end = [](std::uint64_t offset) { return (offset + kPage - 1) / kPage * kPage; };
+  return begin(a) < end(b + b_length) && begin(b) < end(a + a_length);
+}
+
 bool are_rights(std::uint32_t access) { return access >= VMMC_READ && access <= 3; }
 
 }  // namespace
@@ -139,6 +147,8 @@ Answer Model::export_buffer(const Command& c) {
   for (const auto& [id, other] : process.exports) {
     if (overlap(other->offset, other->length, c.offset, c.length)) return status(VMMC_ERR_OVERLAP);
   }
+  const bool lendable = may_be_lent(c);
+  if (c.executor == VMMC_EXECUTOR_HOST && !lendable) return status(VMMC_ERR_EXECUTOR_UNAVAILABLE);
   auto fresh = std::make_shared<Export>();
   fresh->owner = c.process;
   fresh->id = c.buffer_id;
@@ -148,10 +158,32 @@ Answer Model::export_buffer(const Command& c) {
   fresh->who = c.peer;
   fresh->redirectable = c.flag != 0;
   fresh->handler = c.handler != 0;
+  fresh->lendable = lendable;
   fresh->arrived.resize(fresh->redirectable ? c.length : 0);
   process.exports[c.buffer_id] = fresh;
   settle_requests(fresh);
   return status(VMMC_OK);
+}
+
+bool Model::may_be_lent(const Command& c) const {
+  if (c.executor == VMMC_EXECUTOR_NIC || c.access != (VMMC_READ | VMMC_WRITE) || c.flag != 0 ||
+      c.offset % kPage != 0 || c.length % kPage != 0) {
+    return false;
+  }
+  const Process& process = processes_[c.process];
+  const auto is_used = [&](std::uint64_t offset, std::uint64_t length) {
+    return share_a_page(offset, length, c.offset, c.length);
+  };
+  for (const auto& [id, other] : process.exports) {
+    if (is_used(other->offset, other->length)) return false;
+    for (const auto& [first, redirection] : other->redirections) {
+      if (is_used(redirection.destination, redirection.length)) return false;
+    }
+  }
+  for (const auto& [number, pages] : process.bindings) {
+    if (is_used(pages.offset, pages.length)) return false;
+  }
+  return true;
 }
 
 void Model::settle_requests(const ExportPointer& target) {
@@ -162,12 +194,18 @@ void Model::settle_requests(const ExportPointer& target) {
       Command asked;
       asked.process = importer;
       asked.access = request.access;
+      asked.executor = request.executor;
       request.status = may_import(asked, *target);
       if (request.status != VMMC_OK) continue;
       request.target = target;
       ++target->importers;
     }
   }
+}
+
+std::uint32_t Model::demanded_by(const Command& c) {
+  if (c.executor != VMMC_EXECUTOR_AUTO) return c.executor;
+  return usual_executor();
 }
 
 Answer Model::unexport(const Command& c) {
@@ -190,7 +228,9 @@ Answer Model::importers(const Command& c) const {
 
 int Model::may_import(const Command& c, const Export& target) const {
   const bool admitted = target.who == VMMC_ANY || target.who == c.process;
-  return admitted && (c.access & ~target.access) == 0 ? VMMC_OK : VMMC_ERR_PERMISSION_DENIED;
+  if (!admitted || (c.access & ~target.access) != 0) return VMMC_ERR_PERMISSION_DENIED;
+  return demanded_by(c) == VMMC_EXECUTOR_HOST && !target.lendable ? VMMC_ERR_EXECUTOR_UNAVAILABLE
+                                                                  : VMMC_OK;
 }
 
 Answer Model::import(const Command& c) {
@@ -200,13 +240,14 @@ Answer Model::import(const Command& c) {
   const int verdict = may_import(c, *target);
   if (verdict != VMMC_OK) return status(verdict);
   ++target->importers;
+  lent_ += target->lendable && demanded_by(c) != VMMC_EXECUTOR_NIC;
   processes_[c.process].imports[c.handle] = {target, c.access};
   return {VMMC_OK, 0, target->length, 0};
 }
 
 Answer Model::start_import(const Command& c) {
   if (!are_rights(c.access)) return status(VMMC_ERR_INVALID_RIGHTS);
-  Request request{c.peer, c.buffer_id, c.access, VMMC_PENDING, nullptr};
+  Request request{c.peer, c.buffer_id, c.access, c.executor, VMMC_PENDING, nullptr};
   if (const ExportPointer target = find_export(c.peer, c.buffer_id)) {
     request.status = may_import(c, *target);
     if (request.status == VMMC_OK) {

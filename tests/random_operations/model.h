@@ -37,7 +37,8 @@ struct Export {
   bool redirectable = false;
   bool handler = false;
   bool accepts = true;
-  int ended = VMMC_OK;  // else what its importers are told
+  bool lendable = false;  // the host executor can serve it
+  int ended = VMMC_OK;    // else what its importers are told
   std::uint32_t importers = 0;
   std::vector<bool> arrived;  // redirectable: in the buffer, not redirected since
   std::map<std::uint64_t, Redirection> redirections;
@@ -56,6 +57,7 @@ struct Request {
   std::uint32_t exporter = 0;
   std::uint32_t id = 0;
   std::uint32_t access = 0;
+  std::uint32_t executor = 0;
   int status = VMMC_PENDING;
   ExportPointer target;  // once granted
 };
@@ -98,6 +100,13 @@ class Model {
   // Whose memory has changed since the last call.
   std::set<std::uint32_t> take_touched();
 
+  // Whether the host executor can serve what would be exported so: whole pages that nobody else uses,
+  // with both rights, and not redirectable.
+  bool may_be_lent(const Command& c) const;
+
+  // How many imports there were that the host executor serves.
+  std::uint64_t lent() const { return lent_; }
+
   // The export that an import would find now; nullptr: it waits.
   ExportPointer find_export(std::uint32_t exporter, std::uint32_t id) const;
 
@@ -130,6 +139,7 @@ class Model {
   void reset(const Command& c);
 
   int admit(const Command& c, std::uint64_t length, std::uint32_t access) const;
+  static std::uint32_t demanded_by(const Command& c);
   int may_import(const Command& c, const Export& target) const;
   void settle_requests(const ExportPointer& target);
   void update(Import& import, std::uint64_t offset, const unsigned char* bytes,
@@ -140,6 +150,7 @@ class Model {
 
   std::array<Process, kProcesses> processes_;
   std::set<std::uint32_t> touched_;
+  std::uint64_t lent_ = 0;
 };
 
 }  // namespace vmmc::testing::random_operations

@@ -53,6 +53,13 @@ std::vector<Command> Generator::next() {
     exporting.access = some_access();
     exporting.length = some_length(40'000);
     exporting.offset = some_place(exporting.length, 4);
+    if (one_in(2)) {
+      exporting.length = kPage * (1 + below(3));
+      exporting.offset = some_place(exporting.length, kPage);
+      choose_executor(exporting);
+      // It must not be refused: somebody waits for it.
+      if (!model_.may_be_lent(exporting)) exporting.executor = VMMC_EXECUTOR_NIC;
+    }
     if (is_free(exporting.process, exporting.offset, exporting.length)) return {*made, exporting};
   }
 }
@@ -198,9 +205,11 @@ Generator::Made Generator::make_export(Command c) {
   c.flag = one_in(2) ? 1 : 0;
   c.handler = one_in(2) ? 1 : 0;
   c.length = one_in(60) ? 0 : some_length(100'000);
-  const bool for_binding = one_in(2);
-  if (for_binding) c.length = kPage * (1 + below(3)) + below(100);
-  c.offset = some_place(c.length, one_in(60) ? 1 : (for_binding ? kPage : 4));
+  const bool by_page = !one_in(3);  // to be bound, or lent
+  if (by_page) c.length = kPage * (1 + below(one_in(5) ? 30 : 3)) + (one_in(3) ? below(100) : 0);
+  if (by_page && !one_in(4)) c.flag = 0;
+  c.offset = some_place(c.length, one_in(60) ? 1 : (by_page ? kPage : 4));
+  choose_executor(c);
   if (is_free(c.process, c.offset, c.length)) return c;
   // Overlapping another buffer is refused; what is redirected must not be touched.
   const bool refused = one_in(8) && model_.find_export(c.process, c.buffer_id) == nullptr;
@@ -208,6 +217,21 @@ Generator::Made Generator::make_export(Command c) {
     return overlap(each.second->offset, each.second->length, c.offset, c.length);
   });
   return refused && meets_buffer ? Made{c} : Made{};
+}
+
+// Pages that are registered may be in use already, or not.
+void Generator::choose_executor(Command& c) {
+  c.executor = one_in(10)   ? VMMC_EXECUTOR_HOST
+               : one_in(10) ? VMMC_EXECUTOR_NIC
+                            : VMMC_EXECUTOR_AUTO;
+  if (c.executor == VMMC_EXECUTOR_HOST && !model_.may_be_lent(c) && !one_in(4)) {
+    c.executor = VMMC_EXECUTOR_AUTO;
+  }
+  for (const auto& [offset, length] : process(c).registrations) {
+    const std::uint64_t begin = offset / kPage * kPage;
+    const bool meet = overlap(begin, offset + length + kPage - begin, c.offset, c.length);
+    if (meet && model_.may_be_lent(c)) c.executor = VMMC_EXECUTOR_NIC;
+  }
 }
 
 Generator::Made Generator::make_import(Command c) {
@@ -224,6 +248,10 @@ Generator::Made Generator::make_import(Command c) {
   if (c.verb == Verb::kImportWaiting) return target == nullptr ? Made{c} : Made{};
   if (target == nullptr) return c.verb == Verb::kImportStart || one_in(20) ? Made{c} : Made{};
   if (!one_in(5)) c.access = target->access;
+  c.executor = one_in(4) ? VMMC_EXECUTOR_HOST : one_in(4) ? VMMC_EXECUTOR_NIC : VMMC_EXECUTOR_AUTO;
+  if (!target->lendable && !one_in(8)) {
+    c.executor = usual_executor() == VMMC_EXECUTOR_HOST ? VMMC_EXECUTOR_NIC : VMMC_EXECUTOR_AUTO;
+  }
   if (one_in(60)) c.access = 0;
   return c;
 }

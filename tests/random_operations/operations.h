@@ -59,6 +59,7 @@ class Generator {
   bool place_apart(Command& c, const Export& target);
   bool is_free(std::uint32_t process, std::uint64_t offset, std::uint64_t length) const;
   bool reaches_another_proxy(const Command& c) const;
+  void choose_executor(Command& c);
   std::uint64_t some_length(std::uint64_t most);
   std::uint64_t some_place(std::uint64_t length, std::uint64_t alignment);
   std::uint32_t some_access() { return 1 + static_cast<std::uint32_t>(below(3)); }

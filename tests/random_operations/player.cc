@@ -223,6 +223,7 @@ void Player::fail(const std::string& what) const {
 
 std::string Player::statistics() const {
   std::ostringstream out;
+  out << "  by the host executor " << model_.lent() << " imports;";
   for (int verb = 0; verb < 64; ++verb) {
     if (done_[verb] == 0) continue;
     out << "  " << name_of(static_cast<Verb>(verb)) << " " << done_[verb];

@@ -36,6 +36,7 @@ class Player {
 
   // How many operations of each kind there were, and how many of them were refused.
   std::string statistics() const;
+  std::uint64_t lent() const { return model_.lent(); }
 
  private:
   enum class Burst { kNone, kSends, kStores };

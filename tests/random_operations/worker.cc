@@ -195,6 +195,7 @@ class Worker {
     vmmc_export_options options = VMMC_EXPORT_DEFAULTS;
     options.access = c.access;
     options.process = c.peer;
+    options.executor = c.executor;
     options.redirectable = c.flag != 0;
     if (c.handler != 0) {
       options.handler = handle;
@@ -245,7 +246,7 @@ class Worker {
   static vmmc_identity exporter(const Command& c) { return {c.peer % 2, c.peer}; }
 
   Answer import(const Command& c, std::uint64_t timeout) {
-    const vmmc_import_options options{c.access, VMMC_EXECUTOR_AUTO, timeout};
+    const vmmc_import_options options{c.access, c.executor, timeout};
     void* proxy = nullptr;
     std::size_t length = 0;
     const int status = vmmc_import(exporter(c), c.buffer_id, &options, &proxy, &length);
@@ -253,7 +254,7 @@ class Worker {
   }
 
   Answer start_import(const Command& c) {
-    const vmmc_import_options options{c.access, VMMC_EXECUTOR_AUTO, 0};
+    const vmmc_import_options options{c.access, c.executor, 0};
     vmmc_import_request request = 0;
     const int status = vmmc_import_start(exporter(c), c.buffer_id, &options, &request);
     if (status == VMMC_OK) requests_[c.number] = request;

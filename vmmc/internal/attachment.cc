@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 
 #include <cstdlib>
+#include <cstring>
+#include <iterator>
 
 #include "vmmc/internal/error.h"
 
@@ -16,25 +18,45 @@ namespace {
 // this it would run out at once.
 constexpr std::uint64_t kLeastDestinationSpaceBytes = std::uint64_t{64} << 20;
 
-int strategy_from_environment(vmmc_wait_strategy* strategy) {
-  const char* name = std::getenv("VMMC_WAIT");
-  if (name == nullptr || *name == '\0') return VMMC_OK;
-  const int number = vmmc_wait_strategy_from_name(name);
-  if (number < 0) {
-    return fail(VMMC_ERR_INVALID_ARGUMENT, "$VMMC_WAIT is \"%s\", no wait strategy", name);
+int executor_from_name(const char* name) {
+  constexpr const char* kNames[] = {"auto", "nic", "host"};  // by enum vmmc_executor
+  for (int i = 0; i < static_cast<int>(std::size(kNames)); ++i) {
+    if (std::strcmp(name, kNames[i]) == 0) return i;
   }
-  *strategy = static_cast<vmmc_wait_strategy>(number);
+  return -1;
+}
+
+// Leaves *value as it is if the variable is not set.
+template <typename Value>
+int choice_from_environment(const char* variable, int (*from_name)(const char*), const char* what,
+                            Value* value) {
+  const char* name = std::getenv(variable);
+  if (name == nullptr || *name == '\0') return VMMC_OK;
+  const int number = from_name(name);
+  if (number < 0) {
+    return fail(VMMC_ERR_INVALID_ARGUMENT, "$%s is \"%s\", no %s", variable, name, what);
+  }
+  *value = static_cast<Value>(number);
   return VMMC_OK;
 }
 
 }  // namespace
 
-Attachment::Attachment(const vmmc_init_options& options, Meeting meeting,
+int Attachment::read_environment(Settings* settings) {
+  const int status = choice_from_environment("VMMC_WAIT", vmmc_wait_strategy_from_name,
+                                             "wait strategy", &settings->strategy);
+  if (status != VMMC_OK) return status;
+  return choice_from_environment("VMMC_EXECUTOR", executor_from_name, "executor",
+                                 &settings->executor);
+}
+
+Attachment::Attachment(const vmmc_init_options& options, const Settings& settings, Meeting meeting,
                        platform::SharedMapping channel, std::unique_ptr<DestinationSpace> space)
     : self_{meeting.reply.node, meeting.reply.process},
       nodes_(meeting.reply.nodes),
       channel_mapping_(std::move(channel)),
       doorbell_(std::move(meeting.doorbell)),
+      strategy_(settings.strategy),
       waiter_(this->channel()),
       notifications_(this->channel(), waiter_, std::move(meeting.notification_pipe),
                      doorbell_.get(), static_cast<vmmc_delivery>(options.delivery), options.signal),
@@ -46,14 +68,15 @@ Attachment::Attachment(const vmmc_init_options& options, Meeting meeting,
       registrations_(segments_),
       redirections_(connection_, segments_, waiter_),
       exports_(connection_, segments_, redirections_, notifications_, waiter_, nodes_),
-      imports_(connection_, *space_, queue_),
+      host_(this->channel(), *space_, queue_),
+      imports_(connection_, *space_, queue_, host_, exports_, self_, settings.executor),
       admission_(this->channel(), waiter_, *space_),
       completion_(waiter_, *space_, queue_),
       deliberate_update_(this->channel(), admission_, segments_, registrations_, queue_,
-                         completion_, meeting.reply.can_read_memory != 0),
+                         completion_, host_, meeting.reply.can_read_memory != 0),
       remote_access_(this->channel(), admission_, segments_, registrations_, queue_, completion_,
-                     meeting.reply.can_read_memory != 0),
-      automatic_update_(this->channel(), waiter_, *space_, segments_, queue_, capture_) {
+                     host_, meeting.reply.can_read_memory != 0),
+      automatic_update_(this->channel(), waiter_, *space_, segments_, queue_, host_, capture_) {
   notifications_.keep_off(queue_);
 }
 
@@ -62,8 +85,11 @@ int Attachment::attach(const vmmc_init_options& options, std::unique_ptr<Attachm
       status != VMMC_OK) {
     return status;
   }
-  vmmc_wait_strategy strategy = VMMC_WAIT_ADAPTIVE;
-  if (const int status = strategy_from_environment(&strategy); status != VMMC_OK) return status;
+  // Asked for by the first import or export it would have the kernel wait for all cores, tens of
+  // milliseconds, because by then we have a thread.
+  (void)HostExecutor::can_send();
+  Settings settings;
+  if (const int status = read_environment(&settings); status != VMMC_OK) return status;
   auto space = std::make_unique<DestinationSpace>();
   const auto reserved =
       space->reserve(wire::kMaxDestinationSpaceBytes, kLeastDestinationSpaceBytes);
@@ -77,10 +103,12 @@ int Attachment::attach(const vmmc_init_options& options, std::unique_ptr<Attachm
     return fail_system("cannot keep the channel to ourselves",
                        platform::last_system_error("madvise"));
   }
-  std::unique_ptr<Attachment> made(
-      new Attachment(options, std::move(meeting), std::move(channel.value()), std::move(space)));
-  made->strategy_ = strategy;
-  const auto on_end = [&waiter = made->waiter_, &notifications = made->notifications_] {
+  std::unique_ptr<Attachment> made(new Attachment(options, settings, std::move(meeting),
+                                                  std::move(channel.value()), std::move(space)));
+  const auto on_end = [&waiter = made->waiter_, &notifications = made->notifications_,
+                       &host = made->host_] {
+    waiter.note_end();  // first: a send that finds its import closed must not go to nicsim
+    host.close_all();
     waiter.announce_end();
     notifications.announce_end();
   };
@@ -135,13 +163,25 @@ int Attachment::free(void* memory) {
   return fail(verdict.status, "%p cannot be freed: %s", memory, verdict.detail.c_str());
 }
 
-void Attachment::read_counters(vmmc_counters& counters) const {
+void Attachment::read_counters(vmmc_counters& counters) {
+  // Before the sums that contain them: what is done meanwhile must not be taken away twice. Nor must
+  // what nicsim did not count because the buffer was taken back at that moment.
+  const std::uint64_t host_atomics = host_.atomics();
+  const std::uint64_t bytes_of_host_atomics = host_.bytes_of_atomics();
+  const auto without = [](std::uint64_t sum, std::uint64_t part) {
+    return sum > part ? sum - part : 0;
+  };
+  // What was moved without nicsim it adds up when it is asked to.
+  wire::PlainReply request{};
+  ControlConnection::Reply reply;
+  (void)connection_.call(wire::MessageType::kReadCounters, request, &reply);
   const wire::ChannelCounters& counted = channel().counters;
   const auto read = [](const std::atomic<std::uint64_t>& counter) {
     return counter.load(std::memory_order_relaxed);
   };
-  counters.transfers_sent = read(counted.transfers_sent);
-  counters.bytes_sent = read(counted.bytes_sent);
+  // To nicsim an atomic operation of the host executor is a transfer.
+  counters.transfers_sent = without(read(counted.transfers_sent), host_atomics);
+  counters.bytes_sent = without(read(counted.bytes_sent), bytes_of_host_atomics);
   counters.packets_sent = read(counted.packets_sent);
   counters.transfers_refused = read(counted.transfers_refused);
   counters.transfers_received = read(counted.transfers_received);
@@ -150,11 +190,11 @@ void Attachment::read_counters(vmmc_counters& counters) const {
   counters.staged_transfers = read(counted.staged_transfers);
   counters.segment_transfers = read(counted.segment_transfers);
   counters.memory_transfers = read(counted.memory_transfers);
-  counters.wakeups = read(counted.wakeups);
-  counters.automatic_updates = read(counted.automatic_updates);
-  counters.fetches = read(counted.fetches);
-  counters.bytes_fetched = read(counted.bytes_fetched);
-  counters.atomics = read(counted.atomics);
+  counters.wakeups = read(counted.wakeups) + waiter_.rung();
+  counters.automatic_updates = read(counted.automatic_updates) + host_.automatic_updates();
+  counters.fetches = read(counted.fetches) + host_.fetches();
+  counters.bytes_fetched = read(counted.bytes_fetched) + host_.bytes_fetched();
+  counters.atomics = read(counted.atomics) + host_atomics;
   counters.notifications_sent = read(counted.notifications_sent);
   counters.notifications_received = read(counted.notifications_received);
   counters.notifications_discarded = read(counted.notifications_discarded);
@@ -163,7 +203,7 @@ void Attachment::read_counters(vmmc_counters& counters) const {
   counters.doorbells = queue_.doorbells();
   counters.queue_full_waits = queue_.full_waits();
   counters.nic_executor_sends = queue_.posted();
-  counters.host_executor_sends = 0;
+  counters.host_executor_sends = without(read(counted.host_transfers), host_atomics);
   const RegistrationCache::Counters registered = registrations_.counters();
   counters.registration_hits = registered.hits;
   counters.registration_misses = registered.misses;
@@ -189,6 +229,7 @@ void Attachment::after_fork_in_parent() {
 
 void Attachment::abandon_in_child() {
   automatic_update_.abandon_in_child();
+  host_.abandon_in_child();
   segments_.make_private_after_fork();
   registrations_.after_fork();
   notifications_.abandon_in_child();

@@ -22,6 +22,7 @@
 #include "vmmc/internal/deliberate_update.h"
 #include "vmmc/internal/destination_space.h"
 #include "vmmc/internal/exports.h"
+#include "vmmc/internal/host_executor.h"
 #include "vmmc/internal/imports.h"
 #include "vmmc/internal/meeting.h"
 #include "vmmc/internal/memory/registration_cache.h"
@@ -57,13 +58,15 @@ class Attachment {
   RemoteAccess& remote_access() { return remote_access_; }
   Completion& completion() { return completion_; }
   AutomaticUpdate& automatic_update() { return automatic_update_; }
+  HostExecutor& host_executor() { return host_; }
+  const HostExecutor& host_executor() const { return host_; }
 
   // As vmmc_fence.
   int fence();
 
   int allocate(std::size_t length, void** memory);
   int free(void* memory);
-  void read_counters(vmmc_counters& counters) const;
+  void read_counters(vmmc_counters& counters);
   void set_wait_strategy(vmmc_wait_strategy strategy) {
     strategy_.store(strategy, std::memory_order_relaxed);
   }
@@ -75,8 +78,15 @@ class Attachment {
   void abandon_in_child();
 
  private:
-  Attachment(const vmmc_init_options& options, Meeting meeting, platform::SharedMapping channel,
-             std::unique_ptr<DestinationSpace> space);
+  // What the environment says.
+  struct Settings {
+    vmmc_wait_strategy strategy = VMMC_WAIT_ADAPTIVE;
+    vmmc_executor executor = VMMC_EXECUTOR_AUTO;
+  };
+  static int read_environment(Settings* settings);
+
+  Attachment(const vmmc_init_options& options, const Settings& settings, Meeting meeting,
+             platform::SharedMapping channel, std::unique_ptr<DestinationSpace> space);
 
   void refuse_notifications();
 
@@ -99,6 +109,7 @@ class Attachment {
   RegistrationCache registrations_;
   Redirections redirections_;
   Exports exports_;
+  HostExecutor host_;
   Imports imports_;
   Admission admission_;
   Completion completion_;

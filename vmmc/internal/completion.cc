@@ -17,12 +17,14 @@ int fail_transfer(int status, vmmc_send_handle handle) {
 }  // namespace
 
 int Completion::test(vmmc_send_handle handle) {
+  if (is_delivered(handle)) return VMMC_OK;
   if (!is_handle(handle)) return fail_transfer(VMMC_ERR_BAD_HANDLE, handle);
   const int status = outcome_of(handle - 1);
   return status == VMMC_OK || status == VMMC_PENDING ? status : fail_transfer(status, handle);
 }
 
 int Completion::wait(vmmc_send_handle handle) {
+  if (is_delivered(handle)) return VMMC_OK;
   if (!is_handle(handle)) return fail_transfer(VMMC_ERR_BAD_HANDLE, handle);
   const int status = wait_for(handle - 1);
   return status == VMMC_OK ? status : fail_transfer(status, handle);

@@ -20,6 +20,12 @@ class Completion {
 
   static vmmc_send_handle handle_of(std::uint64_t ticket) { return ticket + 1; }
 
+  // Of every transfer that was delivered while it was started.
+  vmmc_send_handle handle_of_delivered() {
+    delivered_given_.store(true, std::memory_order_relaxed);
+    return kDelivered;
+  }
+
   // As vmmc_send_test, vmmc_send_wait and vmmc_fence.
   int test(vmmc_send_handle handle);
   int wait(vmmc_send_handle handle);
@@ -30,11 +36,17 @@ class Completion {
 
  private:
   int outcome_of(std::uint64_t ticket);
+  bool is_delivered(vmmc_send_handle handle) const {
+    return handle == kDelivered && delivered_given_.load(std::memory_order_relaxed);
+  }
   bool is_handle(vmmc_send_handle handle) const { return handle - 1 < queue_.posted(); }
+
+  static constexpr vmmc_send_handle kDelivered = UINT64_MAX;
 
   const Waiter& waiter_;
   const DestinationSpace& space_;
   SendQueue& queue_;
+  std::atomic<bool> delivered_given_{false};
 };
 
 }  // namespace vmmc::internal

@@ -67,7 +67,7 @@ int ControlConnection::wait(std::uint32_t number, std::uint64_t timeout, Reply* 
     return VMMC_ERR_TIMEOUT;
   }
   const bool answered = awaited->second.has_value();
-  if (answered) *reply = *awaited->second;
+  if (answered) *reply = std::move(*awaited->second);
   awaited_.erase(awaited);
   return answered ? VMMC_OK : VMMC_ERR_NICSIM_GONE;
 }
@@ -80,16 +80,17 @@ void ControlConnection::receive_replies() {
 
 bool ControlConnection::receive_reply() {
   Reply reply;
-  const auto received = platform::receive_message(socket_.get(), reply.bytes_);
+  auto received = platform::receive_message(socket_.get(), reply.bytes_);
   if (!received.ok()) return received.error().number == EINTR;
-  if (received.value().truncated || received.value().bytes < sizeof(wire::MessageHeader)) {
-    return false;
-  }
+  platform::ReceivedMessage& message = received.value();
+  const bool whole = !message.truncated || message.descriptors_lost;
+  if (!whole || message.bytes < sizeof(wire::MessageHeader)) return false;
+  if (message.descriptor_count > 0) reply.descriptor_ = std::move(message.descriptors[0]);
   const wire::MessageHeader header = reply.as<wire::PlainReply>().header;
   if (header.magic != wire::kMagic) return false;
   const std::lock_guard lock(mutex_);
   const auto awaited = awaited_.find(header.request);
-  if (awaited != awaited_.end()) awaited->second = reply;
+  if (awaited != awaited_.end()) awaited->second = std::move(reply);
   changed_.notify_all();
   return true;
 }

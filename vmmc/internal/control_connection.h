@@ -39,6 +39,8 @@ class ControlConnection {
   // A reply of any type. A refusal may be shorter than the type's full reply: the rest reads as 0.
   class Reply {
    public:
+    // The descriptor that came along; not valid if none did (or this process cannot have more).
+    platform::FileDescriptor take_descriptor() { return std::move(descriptor_); }
     wire::Status status() const { return as<wire::PlainReply>().header.status; }
     template <typename T>
     T as() const {
@@ -52,6 +54,7 @@ class ControlConnection {
     friend class ControlConnection;
     static constexpr std::size_t kBytes = sizeof(wire::ListImportersReply);  // the longest
     std::array<std::byte, kBytes> bytes_{};
+    platform::FileDescriptor descriptor_;
   };
 
   // `socket` has attached already.

@@ -23,15 +23,6 @@ Word load(const std::byte* from) {
   return word;
 }
 
-// Reads a byte of each page: who jumps out of the fault that this raises holds nothing.
-void touch(const std::byte* source, std::size_t length) {
-  const auto look = [](const std::byte* byte) {
-    (void)*reinterpret_cast<const volatile std::byte*>(byte);
-  };
-  for (std::size_t i = 0; i < length; i += wire::kPageSize) look(source + i);
-  look(source + length - 1);
-}
-
 // The source bytes of an ordinary send, for the staging area.
 struct ContiguousSource {
   const std::byte* next;
@@ -82,9 +73,22 @@ int DeliberateUpdate::send(const void* source, const void* proxy, std::size_t le
   if (!admission_.admit(source, proxy, length, VMMC_WRITE, transfer.remote)) {
     return admission_.refuse("send", source, proxy, length, VMMC_WRITE);
   }
+  if (HostExecutor::may_serve(transfer.remote.import_slot) && sent_here(transfer)) return VMMC_OK;
   if (length > wire::kInlineBytes) return send_beyond_inline(transfer, {});
   std::uint64_t ticket = 0;
   return outcome(post_inline(transfer, Report::kByFence, ticket));
+}
+
+bool DeliberateUpdate::sent_here(const Transfer& transfer) {
+  touch(transfer.source, transfer.length);
+  return host_.send(transfer.remote, transfer.source, transfer.length);
+}
+
+// A started send should take no longer than its posting: what is long is left to nicsim, unless it
+// must not be.
+bool DeliberateUpdate::starts_here(const Transfer& transfer) const {
+  return transfer.length <= kStagedBytes ? HostExecutor::may_serve(transfer.remote.import_slot)
+                                         : HostExecutor::must_serve(transfer.remote.import_slot);
 }
 
 int DeliberateUpdate::send_notify(const void* source, const void* proxy, std::size_t length,
@@ -145,6 +149,10 @@ int DeliberateUpdate::start(const void* source, const void* proxy, std::size_t l
   if (!admission_.admit(source, proxy, length, VMMC_WRITE, transfer.remote)) {
     return admission_.refuse("send", source, proxy, length, VMMC_WRITE);
   }
+  if (starts_here(transfer) && sent_here(transfer)) {
+    *handle = completion_.handle_of_delivered();
+    return VMMC_OK;
+  }
   std::uint64_t ticket = 0;
   const int status = length <= wire::kInlineBytes ? post_inline(transfer, Report::kByItself, ticket)
                                                   : start_large(transfer, ticket);
@@ -175,7 +183,7 @@ int DeliberateUpdate::send_gather(const vmmc_piece* pieces, std::size_t count, c
   if (!admission_.admit(nullptr, proxy, length, VMMC_WRITE, transfer.remote)) {
     return admission_.refuse("send", nullptr, proxy, length, VMMC_WRITE);
   }
-  return outcome(post_in_pieces(transfer, GatheredSource(pieces)));
+  return outcome(send_filled(transfer, GatheredSource(pieces)));
 }
 
 int DeliberateUpdate::send_strided(const void* source, std::size_t source_stride, const void* proxy,
@@ -190,19 +198,34 @@ int DeliberateUpdate::send_strided(const void* source, std::size_t source_stride
     return admission_.refuse("send", nullptr, proxy, extent, VMMC_WRITE);
   }
   if (proxy_stride == block || count == 1) {  // one message
-    return outcome(post_in_pieces(transfer, StridedSource(source, source_stride, block)));
+    return outcome(send_filled(transfer, StridedSource(source, source_stride, block)));
   }
   transfer.length = block;
-  std::uint64_t ticket = 0;
   int status = VMMC_OK;
   for (std::size_t i = 0; i < count && status == VMMC_OK; ++i) {
-    status = block <= wire::kInlineBytes
-                 ? post_inline(transfer, Report::kByFence, ticket)
-                 : post_in_pieces(transfer, ContiguousSource{transfer.source});
+    status = send_block(transfer);
     transfer.source += source_stride;
     transfer.remote.destination += proxy_stride;
   }
   return outcome(status);
+}
+
+int DeliberateUpdate::send_block(const Transfer& block) {
+  if (HostExecutor::may_serve(block.remote.import_slot) && sent_here(block)) return VMMC_OK;
+  std::uint64_t ticket = 0;
+  return block.length <= wire::kInlineBytes ? post_inline(block, Report::kByFence, ticket)
+                                            : post_in_pieces(block, ContiguousSource{block.source});
+}
+
+// One message from scattered bytes.
+template <typename Fill>
+int DeliberateUpdate::send_filled(const Transfer& transfer, Fill fill) {
+  if (HostExecutor::may_serve(transfer.remote.import_slot)) {
+    fill.prepare(transfer.length);
+    Fill once = fill;
+    if (host_.send_filled(transfer.remote, transfer.length, once)) return VMMC_OK;
+  }
+  return post_in_pieces(transfer, fill);
 }
 
 template <typename Fill>

@@ -3,7 +3,10 @@
 //
 // Deliberate update, the sender's side: check, choose how the source bytes travel, post, wait.
 //
-// How the source bytes travel
+// Where the host executor may serve the import it does, and nothing is posted; but for messages that
+// notify, and for started sends beyond kStagedBytes.
+//
+// How the source bytes travel to nicsim
 //   up to 40 bytes        in the descriptor (inline); 36 if the receiver is to be notified
 //   in segments           in place, as nicsim has them mapped, a descriptor for each; but up to
 //                         kStagedBytes a send that must not return before the source may be reused
@@ -25,6 +28,7 @@
 #include "nicsim/wire/channel.h"
 #include "vmmc/internal/admission.h"
 #include "vmmc/internal/completion.h"
+#include "vmmc/internal/host_executor.h"
 #include "vmmc/internal/memory/registration_cache.h"
 #include "vmmc/internal/memory/shared_segments.h"
 #include "vmmc/internal/send_queue.h"
@@ -37,13 +41,15 @@ class DeliberateUpdate {
   // `can_read_memory`: nicsim may read this process's memory across.
   DeliberateUpdate(wire::Channel& channel, const Admission& admission,
                    const SharedSegments& segments, RegistrationCache& registrations,
-                   SendQueue& queue, Completion& completion, bool can_read_memory)
+                   SendQueue& queue, Completion& completion, HostExecutor& host,
+                   bool can_read_memory)
       : channel_(channel),
         admission_(admission),
         segments_(segments),
         registrations_(registrations),
         queue_(queue),
         completion_(completion),
+        host_(host),
         can_read_memory_(can_read_memory) {}
 
   // As vmmc_send, vmmc_send_notify, vmmc_send_start, vmmc_send_gather and vmmc_send_strided.
@@ -81,6 +87,11 @@ class DeliberateUpdate {
   // Who tells the program of a failure: the call or handle itself, or the next fence.
   enum class Report { kByFence, kByItself };
 
+  bool sent_here(const Transfer& transfer);
+  bool starts_here(const Transfer& transfer) const;
+  int send_block(const Transfer& block);
+  template <typename Fill>
+  int send_filled(const Transfer& transfer, Fill fill);
   int send_beyond_inline(const Transfer& transfer, const Notice& notice);
   int send_large(Transfer transfer, const Notice& notice);
   int start_large(Transfer transfer, std::uint64_t& ticket);
@@ -106,6 +117,7 @@ class DeliberateUpdate {
   RegistrationCache& registrations_;
   SendQueue& queue_;
   Completion& completion_;
+  HostExecutor& host_;
   const bool can_read_memory_;
 };
 

@@ -20,23 +20,23 @@ platform::Result<void*> reserve_memory(std::size_t bytes, int protection) {
 }  // namespace
 
 DestinationSpace::~DestinationSpace() {
-  if (base_ != nullptr) platform::system_calls().munmap(base_, bytes_);
+  if (base_ != nullptr) platform::system_calls().munmap(base_, 2 * bytes_);
   if (pages_ != nullptr) {
     platform::system_calls().munmap(pages_, bytes_ / wire::kPageSize * sizeof(PageEntry));
   }
 }
 
 platform::Result<bool> DestinationSpace::reserve(std::uint64_t most, std::uint64_t least) {
-  auto space = reserve_memory(most, PROT_NONE);
+  auto space = reserve_memory(2 * most, PROT_NONE);
   while (!space.ok() && most > least) {
     most /= 2;
-    space = reserve_memory(most, PROT_NONE);
+    space = reserve_memory(2 * most, PROT_NONE);
   }
   if (!space.ok()) return space.error();
   const std::uint64_t table_bytes = most / wire::kPageSize * sizeof(PageEntry);
   auto table = reserve_memory(table_bytes, PROT_READ | PROT_WRITE);
   if (!table.ok()) {
-    platform::system_calls().munmap(space.value(), most);
+    platform::system_calls().munmap(space.value(), 2 * most);
     return table.error();
   }
   pages_ = static_cast<PageEntry*>(table.value());
@@ -46,10 +46,7 @@ platform::Result<bool> DestinationSpace::reserve(std::uint64_t most, std::uint64
 }
 
 bool DestinationSpace::publish(const Import& import) {
-  if (import.slot >= wire::kImportSlots || import.length == 0 || import.length > bytes_ ||
-      import.first > bytes_ - import.length) {
-    return false;
-  }
+  if (!fits(import)) return false;
   write_record(records_[import.slot], import);
   set_pages(import, static_cast<std::uint16_t>(import.slot + 1));
   return true;

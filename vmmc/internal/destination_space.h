@@ -39,6 +39,9 @@ struct Import {
   vmmc_identity exporter{};
   std::uint64_t first = 0;   // of the first byte, from the start of the destination space
   std::uint64_t length = 0;  // bytes
+  // Known to the host executor alone.
+  bool host_demanded = false;
+  const std::byte* local = nullptr;  // the buffer itself, if it is of this process
 };
 
 // The part of it that every send looks at.
@@ -68,6 +71,21 @@ class DestinationSpace {
     return static_cast<std::uint64_t>(static_cast<const std::byte*>(address) - base_);
   }
   void* address_of(std::uint64_t offset) const { return base_ + offset; }
+
+  // The window: as many addresses again, for mappings of what the proxies stand for (host executor).
+  void* window_of(std::uint64_t offset) const { return base_ + bytes_ + offset; }
+
+  // The import slot, plus 1, of the page that holds the address; 0: none.
+  std::uint32_t entry_of(const void* address) const {
+    const std::uint64_t offset = offset_of(address);
+    return offset < bytes_ ? pages_[offset / wire::kPageSize].load(std::memory_order_acquire) : 0;
+  }
+
+  // Whether nicsim has put a proxy where one can be.
+  bool fits(const Import& import) const {
+    return import.slot < wire::kImportSlots && import.length > 0 && import.length <= bytes_ &&
+           import.first <= bytes_ - import.length;
+  }
 
   // Makes an import usable. False if it does not fit the space (nicsim is not what it should be).
   bool publish(const Import& import);

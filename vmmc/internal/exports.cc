@@ -4,14 +4,23 @@
 #include "vmmc/internal/exports.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "vmmc/internal/error.h"
+#include "vmmc/internal/host_executor.h"
 #include "vmmc/internal/option_checks.h"
 
 namespace vmmc::internal {
 namespace {
 
 void* pointer(std::uintptr_t address) { return reinterpret_cast<void*>(address); }
+
+// Rights that a mapping can express; see also nicsim, which decides.
+bool may_be_lent(const vmmc_export_options& options, std::size_t length) {
+  return length >= wire::kLeastLentBytes && options.executor != VMMC_EXECUTOR_NIC &&
+         options.access == (VMMC_READ | VMMC_WRITE) && options.redirectable == 0 &&
+         HostExecutor::can_receive();
+}
 
 int fail_unknown(std::uint32_t id) {
   return fail(VMMC_ERR_UNKNOWN_EXPORT, "the process exports no buffer under id %u", id);
@@ -41,14 +50,14 @@ int Exports::check(std::uintptr_t address, std::size_t length, std::uint32_t id)
   if (buffers_.contains(id)) {
     return fail(VMMC_ERR_DUPLICATE_ID, "the process already exports a buffer under id %u", id);
   }
-  for (const auto& [other_id, other] : buffers_) {
-    if (address < other.address + other.length && other.address < address + length) {
-      return fail(VMMC_ERR_OVERLAP,
-                  "%zu bytes from %p overlap buffer %u, which has %zu bytes from %p", length,
-                  pointer(address), other_id, other.length, pointer(other.address));
-    }
-  }
-  return VMMC_OK;
+  // Buffers do not overlap each other, so if any does this one, the last one that begins before its end.
+  const auto behind = by_address_.lower_bound(address + length);
+  if (behind == by_address_.begin()) return VMMC_OK;
+  const std::uint32_t other_id = std::prev(behind)->second;
+  const Buffer& other = buffers_.at(other_id);
+  if (other.address + other.length <= address) return VMMC_OK;
+  return fail(VMMC_ERR_OVERLAP, "%zu bytes from %p overlap buffer %u, which has %zu bytes from %p",
+              length, pointer(address), other_id, other.length, pointer(other.address));
 }
 
 int Exports::add(void* address, std::size_t length, std::uint32_t id,
@@ -73,26 +82,51 @@ int Exports::add_buffer(const Buffer& buffer, std::uint32_t id,
   }
   // Before the pages change hands: what can fail for want of memory here has no way back later.
   const auto entry = buffers_.emplace(id, buffer).first;
-  const SharedSegments::Cover cover = segments_.cover(pointer(buffer.address), buffer.length);
+  by_address_.emplace(buffer.address, id);
+  const SharedSegments::Cover cover =
+      segments_.cover(pointer(buffer.address), buffer.length,
+                      may_be_lent(options, buffer.length) ? SharedSegments::Lending::kIfPossible
+                                                          : SharedSegments::Lending::kNo);
   waiter_.announce_move();
   if (!cover.verdict.ok()) {
-    buffers_.erase(entry);
+    forget(entry);
     return fail(cover.verdict.status, "%zu bytes from %p cannot be exported: %s", buffer.length,
                 pointer(buffer.address), cover.verdict.detail.c_str());
   }
-  const int status = register_buffer(cover, buffer, id, options);
+  entry->second.lendable = cover.bell != nullptr;
+  int status = VMMC_OK;
+  if (options.executor == VMMC_EXECUTOR_HOST && cover.bell == nullptr) {
+    status =
+        fail(VMMC_ERR_EXECUTOR_UNAVAILABLE,
+             "the host executor cannot serve %zu bytes from %p: it needs pages that nothing else "
+             "shares, VMMC_READ and VMMC_WRITE, no redirection, and a kernel with "
+             "membarrier(2) and futex_waitv(2)",
+             buffer.length, pointer(buffer.address));
+  } else {
+    status = register_buffer(cover, buffer, id, options);
+  }
   if (status != VMMC_OK) {
-    release(id, buffer);
-    buffers_.erase(entry);
+    // nicsim may have lent it before it ended.
+    (void)release(id, buffer, cover.bell != nullptr && status == VMMC_ERR_NICSIM_GONE);
+    forget(entry);
   }
   return status;
 }
 
+void Exports::forget(std::map<std::uint32_t, Buffer>::iterator buffer) {
+  by_address_.erase(buffer->second.address);
+  buffers_.erase(buffer);
+}
+
 // nicsim knows the buffer no more.
-void Exports::release(std::uint32_t id, const Buffer& buffer) {
+int Exports::release(std::uint32_t id, const Buffer& buffer, bool lent) {
   redirections_.forget(id);
-  segments_.release(pointer(buffer.address), buffer.length);
+  const SegmentVerdict verdict = segments_.release(pointer(buffer.address), buffer.length, lent);
   waiter_.announce_move();
+  if (verdict.ok()) return VMMC_OK;
+  return fail(verdict.status,
+              "buffer %u is taken back, but those who had imported it can still reach it: %s", id,
+              verdict.detail.c_str());
 }
 
 int Exports::register_buffer(const SharedSegments::Cover& cover, const Buffer& buffer,
@@ -103,8 +137,8 @@ int Exports::register_buffer(const SharedSegments::Cover& cover, const Buffer& b
   request.user = options.user;
   request.node = options.node;
   request.process = options.process;
-  request.executor = options.executor == VMMC_EXECUTOR_NIC ? wire::ExecutorDemand::kNic
-                                                           : wire::ExecutorDemand::kAny;
+  request.executor =
+      cover.bell == nullptr ? wire::ExecutorDemand::kNic : wire::ExecutorDemand::kAny;
   request.length = buffer.length;
   request.flags = (options.redirectable != 0 ? wire::kExportRedirectable : 0) |
                   (buffer.cookie != 0 ? wire::kExportNotifies : 0);
@@ -149,9 +183,10 @@ int Exports::remove(std::uint32_t id) {
     if (status == VMMC_ERR_NICSIM_GONE) return fail_nicsim_gone();
     return status != VMMC_OK ? status : fail_refused(reply.status(), "unexport of buffer %u", id);
   }
-  release(id, buffer);
-  buffers_.erase(found);
-  return VMMC_OK;
+  const bool lent = reply.as<wire::UnexportReply>().lent != 0;
+  const int released = release(id, buffer, lent);
+  forget(found);
+  return released;
 }
 
 int Exports::find_cookie(std::uint32_t id, std::uint64_t* cookie) {
@@ -181,6 +216,13 @@ int Exports::wait_notification(std::uint32_t id, std::uint64_t timeout,
   std::uint64_t cookie = 0;
   if (const int status = find_cookie(id, &cookie); status != VMMC_OK) return status;
   return notifications_.wait(cookie, timeout, notification);
+}
+
+const std::byte* Exports::address_of(std::uint32_t id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = find(id);
+  return found == buffers_.end() ? nullptr
+                                 : static_cast<std::byte*>(pointer(found->second.address));
 }
 
 int Exports::check_known(std::uint32_t id) {
@@ -235,11 +277,13 @@ void Exports::remove_all() {
     const std::uint32_t id = buffers_.begin()->first;
     if (remove(id) == VMMC_OK) continue;
     // nicsim has gone, or is beyond understanding: nobody moves bytes for it any more.
-    const Buffer buffer = buffers_.at(id);
+    const auto left = buffers_.find(id);
+    if (left == buffers_.end()) continue;  // it is taken back, though not all went well
+    const Buffer buffer = left->second;
     if (buffer.cookie != 0) notifications_.remove_handler(buffer.cookie);
     const std::lock_guard lock(mutex_);
-    release(id, buffer);
-    buffers_.erase(id);
+    (void)release(id, buffer, buffer.lendable);  // whether it was lent nobody can say any more
+    forget(left);
   }
 }
 

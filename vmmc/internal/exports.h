@@ -57,6 +57,9 @@ class Exports {
   int check_redirection(std::uint32_t id, std::size_t offset, std::size_t length);
   int check_known(std::uint32_t id);
 
+  // Where a buffer is; nullptr: there is none of this id.
+  const std::byte* address_of(std::uint32_t id);
+
   // Takes all buffers back, also if nicsim has gone. REQUIRES: notifications are blocked, as a handler
   // that runs may be in the middle of an export or unexport.
   void remove_all();
@@ -71,15 +74,17 @@ class Exports {
     bool redirectable;
     std::uint64_t cookie = 0;  // of its handler; 0: none
     bool closing = false;      // an unexport is under way
+    bool lendable = false;     // importers may have been given the pages themselves
   };
 
   std::map<std::uint32_t, Buffer>::iterator find(std::uint32_t id);
   int check(std::uintptr_t address, std::size_t length, std::uint32_t id) const;
   int check_options(const vmmc_export_options& options) const;
   int add_buffer(const Buffer& buffer, std::uint32_t id, const vmmc_export_options& options);
-  void release(std::uint32_t id, const Buffer& buffer);
+  int release(std::uint32_t id, const Buffer& buffer, bool lent);
   int register_buffer(const SharedSegments::Cover& cover, const Buffer& buffer, std::uint32_t id,
                       const vmmc_export_options& options);
+  void forget(std::map<std::uint32_t, Buffer>::iterator buffer);
   int find_cookie(std::uint32_t id, std::uint64_t* cookie);
 
   ControlConnection& connection_;
@@ -89,7 +94,8 @@ class Exports {
   Waiter& waiter_;  // is told when words change their segments
   const std::uint32_t nodes_;
   std::mutex mutex_;
-  std::map<std::uint32_t, Buffer> buffers_;  // by id
+  std::map<std::uint32_t, Buffer> buffers_;             // by id
+  std::map<std::uintptr_t, std::uint32_t> by_address_;  // of all buffers: their ids
 };
 
 }  // namespace vmmc::internal

@@ -3,6 +3,10 @@
 
 #include "vmmc/internal/imports.h"
 
+#include <cerrno>
+#include <string>
+#include <utility>
+
 #include "vmmc/internal/error.h"
 #include "vmmc/internal/option_checks.h"
 
@@ -14,17 +18,30 @@ int check_options(const vmmc_import_options& options) {
   return status == VMMC_OK ? check_executor(options.executor) : status;
 }
 
+// What to ask nicsim for.
+wire::ExecutorDemand demand_of(vmmc_executor executor) {
+  if (executor == VMMC_EXECUTOR_HOST) return wire::ExecutorDemand::kHost;
+  return executor == VMMC_EXECUTOR_NIC || !HostExecutor::can_send() ? wire::ExecutorDemand::kNic
+                                                                    : wire::ExecutorDemand::kAny;
+}
+
 }  // namespace
 
 int Imports::ask(vmmc_identity exporter, std::uint32_t id, const vmmc_import_options& options,
                  Asked* asked) {
   if (const int status = check_options(options); status != VMMC_OK) return status;
+  const auto executor = static_cast<vmmc_executor>(options.executor);
+  *asked = {exporter, id, executor == VMMC_EXECUTOR_AUTO ? usual_ : executor, 0};
+  if (asked->executor == VMMC_EXECUTOR_HOST && !HostExecutor::can_send()) {
+    return fail(VMMC_ERR_EXECUTOR_UNAVAILABLE,
+                "the host executor needs membarrier(2), which this system does not allow");
+  }
   wire::ImportRequest request{};
   request.node = exporter.node;
   request.process = exporter.process;
   request.buffer_id = id;
   request.access = options.access;
-  *asked = {exporter, id, 0};
+  request.executor = demand_of(asked->executor);
   const int status = connection_.post(wire::MessageType::kImport, request, &asked->number);
   return status == VMMC_ERR_NICSIM_GONE ? fail_nicsim_gone() : status;
 }
@@ -61,26 +78,59 @@ int Imports::withdraw(const Asked& asked, Reply* reply) {
   return status == VMMC_OK ? await(asked, VMMC_FOREVER, reply) : status;
 }
 
-int Imports::conclude(const Asked& asked, const Reply& reply, void** proxy, std::size_t* length) {
+int Imports::conclude(const Asked& asked, Reply& reply, void** proxy, std::size_t* length) {
   if (reply.status() != wire::Status::kOk) {
     return fail_refused(reply.status(), "import of buffer %u of process (%u, %u)", asked.id,
                         asked.exporter.node, asked.exporter.process);
   }
   const auto granted = reply.as<wire::ImportReply>();
-  const std::lock_guard lock(mutex_);
-  if (!space_.publish({.slot = granted.import_slot,
-                       .generation = granted.import_generation,
-                       .access = granted.access,
-                       .buffer_id = asked.id,
-                       .exporter = asked.exporter,
-                       .first = granted.destination,
-                       .length = granted.length})) {
-    (void)give_up(granted.import_slot, granted.import_generation);
-    return fail(VMMC_ERR_MALFORMED, "nicsim put a proxy outside of the destination space");
+  Import import{.slot = granted.import_slot,
+                .generation = granted.import_generation,
+                .access = granted.access,
+                .buffer_id = asked.id,
+                .exporter = asked.exporter,
+                .first = granted.destination,
+                .length = granted.length,
+                .host_demanded = asked.executor == VMMC_EXECUTOR_HOST};
+  if (asked.exporter.node == self_.node && asked.exporter.process == self_.process) {
+    import.local = exports_.address_of(asked.id);
+  }
+  platform::FileDescriptor memory = reply.take_descriptor();
+  if (granted.executor != wire::ExecutorDemand::kHost) memory.reset();
+  if (const int status = use(asked, import, std::move(memory)); status != VMMC_OK) {
+    const std::string why = last_error();
+    (void)give_up(import.slot, import.generation);
+    return fail(status, "%s", why.c_str());
   }
   *proxy = space_.address_of(granted.destination);
   if (length != nullptr) *length = granted.length;
   return VMMC_OK;
+}
+
+int Imports::use(const Asked& asked, const Import& import, platform::FileDescriptor memory) {
+  const std::lock_guard lock(mutex_);
+  if (!space_.fits(import)) {
+    return fail(VMMC_ERR_MALFORMED, "nicsim put a proxy outside of the destination space");
+  }
+  if (!host_.join(import)) return fail_plainly(VMMC_ERR_INTERRUPTED_SEND);
+  if (const int status = open_host_executor(asked, import, std::move(memory)); status != VMMC_OK) {
+    host_.leave(import);
+    return status;
+  }
+  (void)space_.publish(import);
+  return VMMC_OK;
+}
+
+// Without it nicsim serves the import, unless the program has asked for it.
+int Imports::open_host_executor(const Asked& asked, const Import& import,
+                                platform::FileDescriptor memory) {
+  const bool demanded = asked.executor == VMMC_EXECUTOR_HOST;
+  if (!memory.valid()) {
+    return demanded ? fail_system("cannot receive the memory of a buffer", {"recvmsg", EMFILE})
+                    : VMMC_OK;
+  }
+  const auto error = host_.open(import, memory.get());
+  return error && demanded ? fail_system("cannot map a buffer", *error) : VMMC_OK;
 }
 
 int Imports::start(vmmc_identity exporter, std::uint32_t id, const vmmc_import_options& options,
@@ -128,15 +178,27 @@ int Imports::cancel(vmmc_import_request request) {
   return give_up(granted.import_slot, granted.import_generation);
 }
 
-int Imports::remove(void* proxy) {
+int Imports::remove(void* proxy, const LetGo& let_go) {
   std::unique_lock lock(mutex_);
+  const auto held = space_.resolve(proxy);
+  if (held && host_.is_inside(*held)) return fail_plainly(VMMC_ERR_INTERRUPTED_SEND);
   const auto import = space_.retract(proxy);
   lock.unlock();
   if (!import) {
     return fail(VMMC_ERR_UNKNOWN_IMPORT, "%p is not the first address of a proxy", proxy);
   }
+  if (const int status = let_go(*import); status != VMMC_OK) {
+    lock.lock();
+    (void)space_.publish(*import);
+    return status;
+  }
   // What was sent before goes first; if nicsim has gone the next step says so.
   (void)queue_.quiesce();
+  // Not under the lock: who is waited for may be in a handler that wants it.
+  host_.close(*import);
+  lock.lock();
+  host_.leave(*import);
+  lock.unlock();
   return give_up(import->slot, import->generation);
 }
 

@@ -16,9 +16,10 @@ class NicsimSegments : public SegmentRegistrar {
   NicsimSegments(ControlConnection& connection, SendQueue& queue)
       : connection_(connection), queue_(queue) {}
 
-  int register_segment(int fd, std::size_t bytes, std::uint32_t* id) override {
+  int register_segment(int fd, std::size_t bytes, bool lendable, std::uint32_t* id) override {
     wire::RegisterSegmentRequest request{};
     request.bytes = bytes;
+    request.lendable = lendable ? 1 : 0;
     ControlConnection::Reply reply;
     const int status =
         connection_.call(wire::MessageType::kRegisterSegment, request, &reply, sizeof request, fd);

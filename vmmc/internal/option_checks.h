@@ -21,9 +21,8 @@ inline int check_executor(std::uint32_t executor) {
   switch (executor) {
     case VMMC_EXECUTOR_AUTO:
     case VMMC_EXECUTOR_NIC:
-      return VMMC_OK;
     case VMMC_EXECUTOR_HOST:
-      return fail(VMMC_ERR_EXECUTOR_UNAVAILABLE, "this version has no host executor");
+      return VMMC_OK;
     default:
       return fail(VMMC_ERR_INVALID_ARGUMENT, "%u is no executor", executor);
   }

@@ -7,12 +7,34 @@
 #include <cstring>
 
 #include "vmmc/internal/error.h"
+#include "vmmc/internal/memory/fault_guard.h"
+#include "vmmc/internal/memory/write_probe.h"
 
 namespace vmmc::internal {
 namespace {
 
 // post_in_place found that the destination is in no segment. Seen by nobody outside.
 constexpr int kNotInPlace = 2;
+
+PageRange pages_of(const std::byte* destination, std::size_t length) {
+  return pages_around(reinterpret_cast<std::uintptr_t>(destination), length);
+}
+
+// Adds nothing to a byte of each page: who jumps out of the fault that this raises holds nothing.
+void touch_for_writing(std::byte* destination, std::size_t length) {
+  const auto touch = [](std::byte* byte) {
+    (void)__atomic_fetch_add(reinterpret_cast<volatile unsigned char*>(byte), 0, __ATOMIC_RELAXED);
+  };
+  for (std::size_t i = 0; i < length; i += wire::kPageSize) touch(destination + i);
+  touch(destination + length - 1);
+}
+
+bool can_all_be_written(PageRange pages) {
+  for (std::uintptr_t page = pages.begin; page != pages.end; page += wire::kPageSize) {
+    if (!can_be_written(page)) return false;
+  }
+  return true;
+}
 
 int outcome(int status, const char* what, const void* proxy, std::size_t length) {
   if (status == VMMC_OK) return status;
@@ -27,6 +49,7 @@ int RemoteAccess::fetch(void* destination, const void* proxy, std::size_t length
   if (!admission_.admit(destination, proxy, length, VMMC_READ, fetch.remote)) {
     return admission_.refuse("fetch", destination, proxy, length, VMMC_READ);
   }
+  if (HostExecutor::may_serve(fetch.remote.import_slot) && fetched_here(fetch)) return VMMC_OK;
   if (length > StagingArea::kLargestClaim) registrations_.prepare(destination, length);
   std::uint64_t end_in_place = 0;
   int status = VMMC_OK;
@@ -49,6 +72,10 @@ int RemoteAccess::start_fetch(void* destination, const void* proxy, std::size_t 
   if (!admission_.admit(destination, proxy, length, VMMC_READ, fetch.remote)) {
     return admission_.refuse("fetch", destination, proxy, length, VMMC_READ);
   }
+  if (starts_here(fetch) && fetched_here(fetch)) {
+    *handle = completion_.handle_of_delivered();
+    return VMMC_OK;
+  }
   if (length > StagingArea::kLargestClaim) registrations_.prepare(destination, length);
   std::uint64_t ticket = 0;
   int status = VMMC_OK;
@@ -62,6 +89,20 @@ int RemoteAccess::start_fetch(void* destination, const void* proxy, std::size_t 
   if (status != VMMC_OK) return outcome(status, "fetch", proxy, length);
   *handle = Completion::handle_of(ticket);
   return VMMC_OK;
+}
+
+bool RemoteAccess::fetched_here(const Fetch& fetch) {
+  const PageRange pages = pages_of(fetch.destination, fetch.length);
+  if (may_be_captured(pages) && !can_all_be_written(pages)) return false;
+  touch_for_writing(fetch.destination, fetch.length);
+  return host_.fetch(fetch.remote, fetch.destination, fetch.length);
+}
+
+bool RemoteAccess::starts_here(const Fetch& fetch) const {
+  const std::uint32_t slot = fetch.remote.import_slot;
+  const bool is_long = fetch.length > StagingArea::kLargestClaim;
+  if (!(is_long ? HostExecutor::must_serve(slot) : HostExecutor::may_serve(slot))) return false;
+  return can_all_be_written(pages_of(fetch.destination, fetch.length));
 }
 
 // The first bytes of a fetch, as many as land in one segment; as DeliberateUpdate::post_from_segment.
@@ -141,6 +182,10 @@ int RemoteAccess::change_word(void* proxy, const wire::AtomicOperands& operands,
   if (remote.destination % operands.width != 0) {
     return fail(VMMC_ERR_MISALIGNED, "%p is not aligned to the word of %u bytes", proxy,
                 operands.width);
+  }
+  if (HostExecutor::may_serve(remote.import_slot) &&
+      host_.change_word(remote, operands, previous)) {
+    return VMMC_OK;
   }
   SendQueue::Slot slot;
   int status = queue_.begin(slot);

@@ -3,6 +3,10 @@
 //
 // Fetches and atomic operations, the side of the process that asks for them.
 //
+// Where the host executor may serve the import it does; but for started fetches that are long, and for
+// destinations that the caller cannot store to, where nicsim says what is wrong with them, or that it
+// should not: what arrives at bound pages is no store of the program.
+//
 // Where fetched bytes land
 //   in segments           in place, nicsim writes them there
 //   anywhere else         in the staging area, in pieces, and are copied from there by the caller; but
@@ -21,6 +25,7 @@
 #include "nicsim/wire/channel.h"
 #include "vmmc/internal/admission.h"
 #include "vmmc/internal/completion.h"
+#include "vmmc/internal/host_executor.h"
 #include "vmmc/internal/memory/registration_cache.h"
 #include "vmmc/internal/memory/shared_segments.h"
 #include "vmmc/internal/send_queue.h"
@@ -33,13 +38,14 @@ class RemoteAccess {
   // `can_write_memory`: nicsim may write this process's memory across.
   RemoteAccess(wire::Channel& channel, const Admission& admission, const SharedSegments& segments,
                RegistrationCache& registrations, SendQueue& queue, Completion& completion,
-               bool can_write_memory)
+               HostExecutor& host, bool can_write_memory)
       : channel_(channel),
         admission_(admission),
         segments_(segments),
         registrations_(registrations),
         queue_(queue),
         completion_(completion),
+        host_(host),
         can_write_memory_(can_write_memory) {}
 
   // As vmmc_fetch and vmmc_fetch_start.
@@ -64,6 +70,8 @@ class RemoteAccess {
     }
   };
 
+  bool fetched_here(const Fetch& fetch);
+  bool starts_here(const Fetch& fetch) const;
   int post_in_place(Fetch& fetch, std::uint64_t& ticket);
   std::size_t outside_segments(const Fetch& fetch) const;
   int post_to_memory(Fetch& fetch, std::uint64_t& ticket);
@@ -77,6 +85,7 @@ class RemoteAccess {
   RegistrationCache& registrations_;
   SendQueue& queue_;
   Completion& completion_;
+  HostExecutor& host_;
   const bool can_write_memory_;
 };
 

@@ -25,6 +25,13 @@ int SendQueue::begin_when_full(Slot& slot) {
   }
 }
 
+[[gnu::cold]] void SendQueue::keep_others_in_order(const host_executor::record& record,
+                                                   std::uint64_t ticket) {
+  for (auto* other = record.next_of_buffer; other != &record; other = other->next_of_buffer) {
+    keep_in_order(*other, ticket);
+  }
+}
+
 void SendQueue::ring() {
   if (channel_.doorbell.nic_sleeps.exchange(0, std::memory_order_seq_cst) == 0) return;
   const int saved = errno;

@@ -31,6 +31,7 @@
 
 #include "nicsim/wire/channel.h"
 #include "vmmc/internal/failure_log.h"
+#include "vmmc/internal/host_records.h"
 #include "vmmc/internal/owned_spin_lock.h"
 #include "vmmc/internal/staging_area.h"
 #include "vmmc/internal/waiter.h"
@@ -117,6 +118,29 @@ class SendQueue {
   // not used any more afterwards.
   int wait_previous(std::uint64_t ticket);
 
+  // Whether all tickets below `ticket` have completed.
+  bool has_completed(std::uint64_t ticket) const { return completed() >= ticket; }
+
+  // What function() returns, called with the lock held so that nobody posts meanwhile; false if this
+  // thread holds it already.
+  template <typename Function>
+  bool while_locked(Function function) {
+    if (!lock_.lock()) return false;
+    const bool outcome = function();
+    release();
+    return outcome;
+  }
+
+  // The same without waiting: also false if another thread holds the lock for longer than a send
+  // takes.
+  template <typename Function>
+  bool try_while_locked(Function function) {
+    if (lock_.try_lock(kTries) != OwnedSpinLock::Attempt::kTaken) return false;
+    const bool outcome = function();
+    release();
+    return outcome;
+  }
+
   // The first failure that nobody was told of since the last call, or status 0. Leaves it for the
   // next call if the calling thread holds the lock (a handler that interrupted a send).
   Failure take_failure();
@@ -143,6 +167,20 @@ class SendQueue {
       go_on();
   }
   void go_on();
+  // The host executor must not overtake this transfer, by whichever import of the same buffer.
+  static void keep_in_order(const Slot& slot) {
+    host_executor::record& record = host_executor::records[slot.descriptor->import_slot];
+    keep_in_order(record, slot.ticket);
+    if (record.next_of_buffer != nullptr) [[unlikely]]
+      keep_others_in_order(record, slot.ticket);
+  }
+  static void keep_in_order(host_executor::record& record, std::uint64_t ticket) {
+    if (record.granted_state.load(std::memory_order_relaxed) == host_executor::kClosed) return;
+    record.pending.store(ticket + 1, std::memory_order_relaxed);
+    record.open_state.store(host_executor::kClosed, std::memory_order_relaxed);
+    record.open_to_many.store(host_executor::kClosed, std::memory_order_relaxed);
+  }
+  static void keep_others_in_order(const host_executor::record& record, std::uint64_t ticket);
   bool has_room(std::uint64_t ticket) const { return ticket - reaped_ < kSlots; }
   int begin_when_full(Slot& slot);
   int wait_for_progress(std::uint64_t completed_before);
@@ -169,11 +207,15 @@ class SendQueue {
   std::uint64_t reaped_ = 0;
   Failure failure_;
   std::array<Kept, kSlots> kept_;
-  StagingArea staging_;
   FailureLog failures_;
-  std::atomic<std::uint64_t> doorbells_{0};
+  // Changed without the lock, by whoever copies.
+  alignas(wire::kCacheLineSize) StagingArea staging_;
+  alignas(wire::kCacheLineSize) std::atomic<std::uint64_t> doorbells_{0};
   std::atomic<std::uint64_t> full_waits_{0};
 };
+
+// What threads change under the lock stands in lines of its own, up to the end of the object.
+static_assert(alignof(SendQueue) == wire::kCacheLineSize);
 
 // Inline: this is most of what a small send costs.
 
@@ -205,9 +247,11 @@ inline int SendQueue::try_begin(Slot& slot) {
   return VMMC_OK;
 }
 
-inline std::uint64_t SendQueue::publish(const Slot& slot, const Publication& publication) {
+[[gnu::always_inline]] inline std::uint64_t SendQueue::publish(const Slot& slot,
+                                                               const Publication& publication) {
   kept_[slot.ticket % kSlots] = {publication.blocks, publication.previous,
                                  publication.reports_itself};
+  keep_in_order(slot);
   // Release: whoever finds the slot claimed again finds its last failure in the log (test()).
   claimed_.store(slot.ticket + 1, std::memory_order_release);
   slot.descriptor->header.store(

@@ -21,9 +21,11 @@
 #include <atomic>
 #include <cstdint>
 
+#include "nicsim/wire/buffer_bell.h"
 #include "nicsim/wire/channel.h"
 #include "platform/adaptive_wait.h"
 #include "platform/futex.h"
+#include "platform/membarrier.h"
 #include "vmmc/internal/clock.h"
 #include "vmmc/vmmc.h"
 
@@ -59,17 +61,24 @@ class AdaptiveStep {
   platform::AdaptiveWait* const wait_;
 };
 
-// What ends a sleep. request() is asked right before each sleep and says for which of nicsim's
-// reasons (wire::kWakeOn...) it ends.
+// What ends a sleep: nicsim's reasons (wire::kWakeOn...), and those who ring a bell
+// (wire::kRingFor...).
+struct SleepRequest {
+  std::uint32_t reasons = 0;
+  wire::BufferBell* bell = nullptr;
+  std::uint32_t ring_for = 0;
+};
+
+// request() is asked right before each sleep.
 
 struct AnythingWakes {
-  std::uint32_t request(wire::WakeRequest&) {
-    return wire::kWakeOnArrival | wire::kWakeOnCompletion;
+  SleepRequest request(wire::WakeRequest&) {
+    return {.reasons = wire::kWakeOnArrival | wire::kWakeOnCompletion};
   }
 };
 
 struct CompletionWakes {
-  std::uint32_t request(wire::WakeRequest&) { return wire::kWakeOnCompletion; }
+  SleepRequest request(wire::WakeRequest&) { return {.reasons = wire::kWakeOnCompletion}; }
 };
 
 class Waiter {
@@ -82,12 +91,17 @@ class Waiter {
 
   bool nicsim_gone() const { return gone_.load(std::memory_order_acquire); }
 
+  // Times that a sender has woken a thread of this process itself.
+  std::uint64_t rung() const { return rung_.load(std::memory_order_relaxed); }
+
   // Words may have moved to other segments: whoever sleeps looks, and asks for his wake-up, again.
   void announce_move() { wake_everybody(); }
 
-  // nicsim has ended: every wait, present and future, ends.
+  // nicsim has ended: every wait, present and future, ends. note_end(): those that look; sleepers may
+  // sleep on.
+  void note_end() { gone_.store(true, std::memory_order_seq_cst); }
   void announce_end() {
-    gone_.store(true, std::memory_order_release);
+    note_end();
     wake_everybody();
   }
 
@@ -157,17 +171,40 @@ class Waiter {
   template <typename Condition, typename Wakes>
   void sleep(Condition& condition, Deadline& deadline, Wakes& wakes) {
     const std::uint32_t count = channel_.arrivals.count.load(std::memory_order_acquire);
-    const std::uint32_t reasons = wakes.request(channel_.wake_request);
-    channel_.wake_request.armed.fetch_or(reasons, std::memory_order_seq_cst);
+    const SleepRequest request = wakes.request(channel_.wake_request);
+    if (request.bell != nullptr) {
+      sleep_by_bell(condition, deadline, count, request);
+      return;
+    }
+    channel_.wake_request.armed.fetch_or(request.reasons, std::memory_order_seq_cst);
     // Pairs with nicsim's fence between its stores and its look at the flag.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (condition() || nicsim_gone()) return;
     platform::futex_wait(channel_.arrivals.count, count, deadline.remaining());
   }
 
+  // The same where senders wake us, too.
+  template <typename Condition>
+  void sleep_by_bell(Condition& condition, Deadline& deadline, std::uint32_t count,
+                     const SleepRequest& request) {
+    wire::BufferBell& bell = *request.bell;
+    const std::uint32_t rings = bell.rings.load(std::memory_order_acquire);
+    bell.armed.fetch_or(request.ring_for, std::memory_order_relaxed);
+    channel_.wake_request.armed.fetch_or(request.reasons, std::memory_order_relaxed);
+    // In the place of a fence between a sender's stores and its look at the bell.
+    platform::fence_all_processes();
+    if (condition() || nicsim_gone()) return;
+    platform::futex_wait_for_either({channel_.arrivals.count, count}, {bell.rings, rings},
+                                    deadline.remaining());
+    if (bell.rings.load(std::memory_order_relaxed) != rings) {
+      rung_.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+
   wire::Channel& channel_;
   std::atomic<bool> gone_{false};
   std::atomic<bool> watching_{false};
+  std::atomic<std::uint64_t> rung_{0};
 };
 
 }  // namespace vmmc::internal

@@ -27,8 +27,19 @@ class WordWakes {
   WordWakes(const WordWakes&) = delete;
   WordWakes& operator=(const WordWakes&) = delete;
 
-  std::uint32_t request(wire::WakeRequest& request) {
+  SleepRequest request(wire::WakeRequest& request) {
     if (!watching_) watching_ = waiter_.begin_watch();
+    SleepRequest asked{.reasons = reasons(request)};
+    const auto place = segments_.find_bell(word_);
+    if (!place) return asked;
+    asked.bell = place->bell;
+    asked.ring_for = watching_ ? wire::kRingForWatch : wire::kRingForAny;
+    if (watching_) place->bell->watch_offset.store(place->offset, std::memory_order_relaxed);
+    return asked;
+  }
+
+ private:
+  std::uint32_t reasons(wire::WakeRequest& request) const {
     if (!watching_) return wire::kWakeOnArrival;
     const auto position = segments_.find(word_, wire::kWordSize);
     if (!position) return wire::kWakeOnArrival;
@@ -37,7 +48,6 @@ class WordWakes {
     return wire::kWakeOnWatch;
   }
 
- private:
   Waiter& waiter_;
   const SharedSegments& segments_;
   const void* word_;

@@ -66,82 +66,7 @@ void AutomaticUpdate::Unmap::operator()(Packetizer* packetizer) const {
   platform::system_calls().munmap(packetizer, kPacketizerBytes);
 }
 
-// ---- what is refused
-
-int AutomaticUpdate::check_options(const vmmc_bind_options& options) {
-  if (options.capture < VMMC_CAPTURE_AUTO || options.capture > VMMC_CAPTURE_TYPED) {
-    return fail(VMMC_ERR_INVALID_ARGUMENT, "capture %d does not exist", options.capture);
-  }
-  if (options.combining < VMMC_COMBINE_TIMER || options.combining > VMMC_COMBINE_OFF) {
-    return fail(VMMC_ERR_INVALID_ARGUMENT, "combining %d does not exist", options.combining);
-  }
-  if (options.combining == VMMC_COMBINE_TIMER && options.timer == 0) {
-    return fail(VMMC_ERR_INVALID_ARGUMENT, "a combining timer of 0 ns");
-  }
-  if (options.capture == VMMC_CAPTURE_SHARED) {
-    return fail(VMMC_ERR_CAPTURE_UNAVAILABLE,
-                "shared capture needs the host executor, which this version does not have");
-  }
-  return VMMC_OK;
-}
-
-int AutomaticUpdate::check_pages(std::uintptr_t local, const void* proxy, std::size_t length) {
-  if (length == 0) return fail(VMMC_ERR_ZERO_LENGTH, "a binding of zero bytes");
-  if (local % wire::kPageSize != 0) {
-    return fail(VMMC_ERR_MISALIGNED, "0x%zx is not the start of a page of %u bytes", local,
-                wire::kPageSize);
-  }
-  if (length % wire::kPageSize != 0) {
-    return fail(VMMC_ERR_MISALIGNED, "%zu bytes are not whole pages of %u", length,
-                wire::kPageSize);
-  }
-  if (local > UINTPTR_MAX - length) {
-    return fail(VMMC_ERR_LENGTH_OVERFLOW,
-                "%zu bytes from 0x%zx go past the end of the address space", length, local);
-  }
-  if (reinterpret_cast<std::uintptr_t>(proxy) % wire::kPageSize != 0) {
-    return fail(VMMC_ERR_MISALIGNED,
-                "the proxy address %p is not the start of a page: nor are these bytes in their "
-                "exporter's memory",
-                proxy);
-  }
-  return VMMC_OK;
-}
-
-int AutomaticUpdate::find_target(const void* proxy, std::size_t length,
-                                 std::optional<Import>& import) const {
-  import = space_.resolve(proxy);
-  const std::uint64_t offset = space_.offset_of(proxy);
-  if (!import || offset < import->first || offset - import->first >= import->length) {
-    return fail(VMMC_ERR_OUTSIDE_PROXY, "%p is in no proxy of this process", proxy);
-  }
-  if (length > import->length - (offset - import->first)) {
-    return fail(VMMC_ERR_OUTSIDE_PROXY,
-                "%zu bytes from %p go past the end of the proxy of buffer %u of process (%u, %u)",
-                length, proxy, import->buffer_id, import->exporter.node, import->exporter.process);
-  }
-  if ((import->access & VMMC_WRITE) == 0) {
-    return fail(VMMC_ERR_NOT_WRITABLE,
-                "buffer %u of process (%u, %u) was imported without VMMC_WRITE", import->buffer_id,
-                import->exporter.node, import->exporter.process);
-  }
-  return refuse_ended(*import);
-}
-
-// What nicsim has said about the import so far.
-int AutomaticUpdate::refuse_ended(const Import& import) const {
-  const std::uint32_t state = channel_.import_states[import.slot].load(std::memory_order_acquire);
-  switch (wire::import_phase(state)) {
-    case wire::ImportPhase::kPeerDead:
-      return fail(VMMC_ERR_PEER_DEAD, "process (%u, %u), which exported buffer %u, has ended",
-                  import.exporter.node, import.exporter.process, import.buffer_id);
-    case wire::ImportPhase::kUnexported:
-      return fail(VMMC_ERR_UNEXPORTED, "process (%u, %u) has taken buffer %u back",
-                  import.exporter.node, import.exporter.process, import.buffer_id);
-    default:
-      return VMMC_OK;
-  }
-}
+// ---- bind
 
 int AutomaticUpdate::check_unbound(PageRange pages) const {
   for (const auto& [begin, bound] : bindings_) {
@@ -154,21 +79,22 @@ int AutomaticUpdate::check_unbound(PageRange pages) const {
   return VMMC_OK;
 }
 
-// ---- bind
-
 int AutomaticUpdate::bind(void* local, void* proxy, std::size_t length,
                           const vmmc_bind_options& options, vmmc_binding** handle) {
-  if (const int status = check_options(options); status != VMMC_OK) return status;
+  if (const int status = BindingChecks::options(options); status != VMMC_OK) return status;
   const auto first = reinterpret_cast<std::uintptr_t>(local);
-  if (const int status = check_pages(first, proxy, length); status != VMMC_OK) return status;
-  std::optional<Import> import;
-  if (const int status = find_target(proxy, length, import); status != VMMC_OK) return status;
+  if (const int status = BindingChecks::pages(first, proxy, length); status != VMMC_OK)
+    return status;
   const PageRange pages{first, first + length};
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  // With the lock: see let_go().
+  std::optional<Import> import;
+  if (const int status = checks_.find_target(proxy, length, import); status != VMMC_OK)
+    return status;
   if (const int status = check_unbound(pages); status != VMMC_OK) return status;
   // What can fail for want of memory comes first: there is no way back later.
   ended_.reserve(ended_.size() + bindings_.size() + 1);
-  const auto entry = bindings_.emplace(first, Bound{std::make_unique<Binding>(), {}}).first;
+  const auto entry = bindings_.emplace(first, Bound{std::make_unique<Binding>(), {}, {}}).first;
   entry->second.binding->pages = pages;
   const int status = make_binding(pages, proxy, *import, options, entry);
   if (status != VMMC_OK) {
@@ -177,6 +103,9 @@ int AutomaticUpdate::bind(void* local, void* proxy, std::size_t length,
     return status;
   }
   *handle = handle_of(entry->second.binding.get());
+  const bool by_timer = entry->second.binding->timer != 0;
+  lock.unlock();
+  if (by_timer) host_.expect_threads(*import);  // the timer's thread posts, too
   return VMMC_OK;
 }
 
@@ -190,13 +119,16 @@ int AutomaticUpdate::make_binding(PageRange pages, const void* proxy, const Impo
   }
   binding.unit = unit_of(options);
   binding.notify = options.notify != 0;
-  if (binding.unit == PacketUnit::kRun && options.combining == VMMC_COMBINE_TIMER) {
+  binding.capture = options.capture == VMMC_CAPTURE_AUTO ? VMMC_CAPTURE_TRAP : options.capture;
+  if (binding.unit == PacketUnit::kRun && options.combining == VMMC_COMBINE_TIMER &&
+      binding.capture != VMMC_CAPTURE_SHARED) {
     binding.timer = options.timer;
   }
-  binding.capture = options.capture == VMMC_CAPTURE_TYPED ? VMMC_CAPTURE_TYPED : VMMC_CAPTURE_TRAP;
   binding.import_slot = import.slot;
   binding.import_generation = import.generation;
   binding.destination = space_.offset_of(proxy);
+  binding.buffer_offset = binding.destination - import.first;
+  if (binding.capture == VMMC_CAPTURE_SHARED) return share_pages(bound, import);
   Cover cover(segments_, waiter_, pages);
   if (!cover.verdict().ok()) {
     return fail(cover.verdict().status, "%zu bytes from %p cannot be bound: %s", pages.bytes(),
@@ -213,6 +145,42 @@ int AutomaticUpdate::make_binding(PageRange pages, const void* proxy, const Impo
     }
   }
   cover.keep();
+  return VMMC_OK;
+}
+
+int AutomaticUpdate::share_pages(Bound& bound, const Import& import) {
+  Binding& binding = *bound.binding;
+  if (waiter_.nicsim_gone()) return fail_nicsim_gone();
+  if ((import.access & VMMC_READ) == 0) {
+    return fail(VMMC_ERR_CAPTURE_UNAVAILABLE,
+                "shared pages show the remote ones, and buffer %u of process (%u, %u) was imported "
+                "without VMMC_READ",
+                import.buffer_id, import.exporter.node, import.exporter.process);
+  }
+  std::byte* const remote = host_.mapping_of(import);
+  if (remote == nullptr) {
+    return fail(VMMC_ERR_CAPTURE_UNAVAILABLE,
+                "shared capture needs the host executor, which may not serve this import of buffer "
+                "%u of process (%u, %u)",
+                import.buffer_id, import.exporter.node, import.exporter.process);
+  }
+  const SegmentVerdict verdict = segments_.replace_unshared(binding.pages, [&]() -> SegmentVerdict {
+    auto shared = SharedPages::take(binding.pages, remote + binding.buffer_offset,
+                                    remote + round_up_to_page(import.length));
+    if (!shared.ok()) return cannot_make(binding.pages, "the remote pages", shared.error());
+    bound.shared = std::move(shared.value());
+    return {};
+  });
+  if (!verdict.ok()) {
+    const bool in_use = verdict.status == VMMC_ERR_IN_USE;
+    return fail(in_use ? VMMC_ERR_CAPTURE_UNAVAILABLE : verdict.status,
+                "%zu bytes from %p cannot be bound%s: %s", binding.pages.bytes(),
+                binding.pages.data(), in_use ? " by shared capture" : "", verdict.detail.c_str());
+  }
+  host_.note_shown(import);
+  binding.bell.store(bound.shared.bell(), std::memory_order_release);
+  binding.packetizer->add(binding);
+  binding.mark.store(Binding::kLive, std::memory_order_release);
   return VMMC_OK;
 }
 
@@ -286,8 +254,26 @@ int AutomaticUpdate::unbind(vmmc_binding* handle) {
   return VMMC_OK;
 }
 
+int AutomaticUpdate::let_go(const Import& import) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [begin, bound] : bindings_) {
+    Binding& binding = *bound.binding;
+    if (binding.import_slot != import.slot || binding.import_generation != import.generation)
+      continue;
+    if (const int status = make_private(bound); status != VMMC_OK) return status;
+    binding.bell.store(nullptr, std::memory_order_release);
+  }
+  return VMMC_OK;
+}
+
+int AutomaticUpdate::make_private(Bound& bound) {
+  const auto error = bound.shared.give_back();
+  return error ? fail_system("shared pages cannot be made private again", *error) : VMMC_OK;
+}
+
 // After an error it goes on.
 int AutomaticUpdate::end_capture(Bound& bound) {
+  if (const int status = make_private(bound); status != VMMC_OK) return status;
   if (bound.alias.data() == nullptr) return VMMC_OK;
   if (const auto error = capture_.unwatch(bound.binding->pages)) {
     return fail_system("bound pages cannot be made writable again", *error);
@@ -304,6 +290,7 @@ int AutomaticUpdate::end_binding(Bound& bound) {
     return fail(status, "%s", status_sentence(status));
   }
   binding.mark.store(0, std::memory_order_release);
+  if (binding.capture == VMMC_CAPTURE_SHARED) return VMMC_OK;
   segments_.release(binding.pages.data(), binding.pages.bytes());
   waiter_.announce_move();
   return VMMC_OK;
@@ -323,8 +310,8 @@ void AutomaticUpdate::release_all() {
     const bool captured = end_capture(bound) != VMMC_OK;
     (void)end_binding(bound);
     if (!captured) continue;
-    // The kernel has no memory to change the pages. Stores to them are still captured, and come to
-    // nothing.
+    // The kernel has no memory to change the pages. Trapped stores to them are still captured, and
+    // come to nothing; shared pages stay the remote ones until their exporter takes them back.
     (void)bound.binding.release();
     (void)new AliasMapping(std::move(bound.alias));
   }

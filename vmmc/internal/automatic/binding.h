@@ -11,8 +11,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "nicsim/wire/buffer_bell.h"
 #include "vmmc/internal/automatic/combining_buffer.h"
 #include "vmmc/internal/automatic/store_sink.h"
+#include "vmmc/internal/host_records.h"
 #include "vmmc/internal/memory/page_range.h"
 #include "vmmc/vmmc.h"
 
@@ -36,7 +38,11 @@ struct Binding final : StoreSink {
   int capture = VMMC_CAPTURE_TRAP;
   std::uint32_t import_slot = 0;
   std::uint32_t import_generation = 0;
-  std::uint64_t destination = 0;  // of the first byte, from the start of the destination space
+  std::uint64_t destination = 0;    // of the first byte, from the start of the destination space
+  std::uint64_t buffer_offset = 0;  // of the first byte, in the buffer
+
+  // Shared capture: whom to wake. nullptr: the pages are not the remote ones any more.
+  std::atomic<wire::BufferBell*> bell{nullptr};
 
   Binding* next = nullptr;  // of the same packetizer
   bool silent = false;      // the import has ended, and the next fence says so or has said so
@@ -52,6 +58,21 @@ struct Binding final : StoreSink {
   }
 
   void stored(const void* address, std::size_t length) override;
+
+  // Shared capture: wakes the receiver if it waits for these bytes, which have been stored.
+  void arrived(std::uintptr_t address, std::size_t length) {
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // see nicsim/wire/buffer_bell.h
+    wire::BufferBell* const to_ring = bell.load(std::memory_order_acquire);
+    if (to_ring == nullptr || to_ring->armed.load(std::memory_order_relaxed) == 0) return;
+    host_executor::ring(*to_ring, buffer_offset + (address - pages.begin), length);
+  }
+  // The same for any bytes.
+  void announce_stores() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    wire::BufferBell* const to_ring = bell.load(std::memory_order_acquire);
+    if (to_ring == nullptr || to_ring->armed.load(std::memory_order_relaxed) == 0) return;
+    host_executor::ring_for_any(*to_ring);
+  }
 };
 
 }  // namespace vmmc::internal

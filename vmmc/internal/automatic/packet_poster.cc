@@ -21,30 +21,53 @@ void address(wire::SendDescriptor& descriptor, const Binding& binding,
 
 }  // namespace
 
-int PacketPoster::post(Binding& binding, const CombiningBuffer::Packet& packet, Binding* bindings) {
-  const Fate fate = fate_of(binding, bindings);
+int PacketPoster::post(Binding& binding, const CombiningBuffer::Packet& packet,
+                       BufferOrder& buffer) {
+  const Fate fate = fate_of(binding, buffer.bindings);
+  if (fate == Fate::kPost && try_host(binding, packet, buffer)) return VMMC_OK;
   if (fate != Fate::kDrop) {
     const int status = post_bytes(binding, packet, binding.last_ticket);
     if (status != VMMC_OK) return status;
     binding.posted = true;
+    buffer.posted = binding.last_ticket + 1;
     if (fate == Fate::kPost) return VMMC_OK;
   }
-  for (Binding* other = bindings; other != nullptr; other = other->next) {
+  for (Binding* other = buffer.bindings; other != nullptr; other = other->next) {
     if (same_import(*other, binding)) other->silent = true;
   }
   return VMMC_OK;
 }
 
+// The byte is one that nicsim refuses: what has ended stays so.
+int PacketPoster::post_end(Binding& binding, BufferOrder& buffer) {
+  static constexpr std::byte kAny{};
+  if (binding.silent || fate_of(binding, buffer.bindings) == Fate::kPost) return VMMC_OK;
+  return post(binding, {binding.pages.begin, &kAny, sizeof kAny}, buffer);
+}
+
+bool PacketPoster::try_host(const Binding& binding, const CombiningBuffer::Packet& packet,
+                            const BufferOrder& buffer) {
+  if (binding.notify || !HostExecutor::may_serve(binding.import_slot)) return false;
+  if (!queue_.has_completed(buffer.posted)) return false;
+  const std::uint64_t offset = packet.address - binding.pages.begin;
+  return host_.try_update(
+      {binding.import_slot, binding.import_generation, binding.destination + offset},
+      binding.buffer_offset + offset, packet.bytes, packet.length);
+}
+
 // nicsim refuses everything that it comes to after it has said that the import has ended. So if it
 // has refused the last packet, or has not come to it yet, the failure is known without another.
 PacketPoster::Fate PacketPoster::fate_of(const Binding& binding, const Binding* bindings) const {
-  const std::uint32_t granted =
-      wire::make_import_state(binding.import_generation, wire::ImportPhase::kGranted);
+  const auto granted = [&](wire::ImportPhase phase, std::uint32_t state) {
+    return state == wire::make_import_state(binding.import_generation, phase);
+  };
   const std::uint32_t state =
       channel_.import_states[binding.import_slot].load(std::memory_order_acquire);
   if (binding.silent || waiter_.nicsim_gone()) return Fate::kDrop;
-  if (state == granted) [[likely]]
+  if (granted(wire::ImportPhase::kGranted, state) ||
+      granted(wire::ImportPhase::kGrantedToHost, state)) [[likely]] {
     return Fate::kPost;
+  }
   for (const Binding* other = bindings; other != nullptr; other = other->next) {
     if (!same_import(*other, binding) || !other->posted) continue;
     if (queue_.test(other->last_ticket) != VMMC_OK) return Fate::kDrop;

@@ -214,7 +214,7 @@ int Packetizer::close_and_post() {
 
 int Packetizer::post_closed() {
   while (!buffer_.empty()) {
-    const int status = all_.poster.post(*current_, buffer_.front(), bindings_);
+    const int status = all_.poster.post(*current_, buffer_.front(), order_);
     if (status != VMMC_OK) return status;
     buffer_.pop();
   }
@@ -240,12 +240,23 @@ int Packetizer::post_all() {
   for (;;) {
     int status = combine_deferred();
     if (status == VMMC_OK) status = close_and_post();
+    if (status == VMMC_OK) status = see_to_shared();
     if (status != VMMC_PENDING) {
       lock_.unlock();
       return status;
     }
     if (wait_for_room() != VMMC_OK) return VMMC_ERR_INTERRUPTED_SEND;
   }
+}
+
+// Nobody has seen the plain stores to shared pages.
+int Packetizer::see_to_shared() {
+  for (Binding* each = order_.bindings; each != nullptr; each = each->next) {
+    if (each->capture != VMMC_CAPTURE_SHARED) continue;
+    each->announce_stores();
+    if (const int status = all_.poster.post_end(*each, order_); status != VMMC_OK) return status;
+  }
+  return VMMC_OK;
 }
 
 std::uint64_t Packetizer::look(std::uint64_t now) {
@@ -265,8 +276,9 @@ std::uint64_t Packetizer::look(std::uint64_t now) {
 
 void Packetizer::add(Binding& binding) {
   (void)lock_.lock();
-  binding.next = bindings_;
-  bindings_ = &binding;
+  binding.next = order_.bindings;
+  order_.bindings = &binding;
+  if (binding.capture == VMMC_CAPTURE_SHARED) shared_.fetch_add(1, std::memory_order_release);
   lock_.unlock();
 }
 
@@ -281,9 +293,10 @@ int Packetizer::remove(Binding& binding) {
 }
 
 void Packetizer::forget(Binding& binding) {
-  Binding** link = &bindings_;
+  Binding** link = &order_.bindings;
   while (*link != &binding) link = &(*link)->next;
   *link = binding.next;
+  if (binding.capture == VMMC_CAPTURE_SHARED) shared_.fetch_sub(1, std::memory_order_release);
   if (typed_binding_ == &binding) typed_address_ = 0;  // where no store is
 }
 

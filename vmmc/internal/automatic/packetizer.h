@@ -96,7 +96,8 @@ class Packetizer {
   // A captured store.
   void captured(Binding& binding, std::uintptr_t address, std::size_t length);
 
-  // Posts everything. VMMC_OK; VMMC_ERR_INTERRUPTED_SEND: not done.
+  // Posts everything, and wakes receivers who wait for stores by shared capture. VMMC_OK;
+  // VMMC_ERR_INTERRUPTED_SEND: not done.
   int flush();
   // Posts what is due at `now`, what is closed and what was deferred. When more is due, or kNever.
   std::uint64_t look(std::uint64_t now);
@@ -105,7 +106,7 @@ class Packetizer {
   // Posts everything, and forgets the binding. REQUIRES: nothing is captured for it any more.
   // VMMC_ERR_INTERRUPTED_SEND: not done.
   int remove(Binding& binding);
-  bool in_use() const { return bindings_ != nullptr; }
+  bool in_use() const { return order_.bindings != nullptr; }
 
   // Of the list of all; changed before it can be found there.
   Packetizer* next = nullptr;
@@ -153,19 +154,24 @@ class Packetizer {
   void wait_for_others(Patience& patience, bool locked);
 
   int post_all();
+  int see_to_shared();
   void forget(Binding& binding);
   void note_typed(Binding& binding, std::uintptr_t address, std::size_t length) {
     typed_binding_ = &binding;
     typed_address_ = address;
     typed_length_ = length;
   }
-  bool quiet() const { return !unposted_.load(std::memory_order_acquire) && deferred_.empty(); }
+  bool quiet() const {
+    return !unposted_.load(std::memory_order_acquire) && deferred_.empty() &&
+           shared_.load(std::memory_order_acquire) == 0;
+  }
 
   OwnedSpinLock lock_;
-  std::atomic<bool> unposted_{false};  // the buffer is not empty
+  std::atomic<bool> unposted_{false};     // the buffer is not empty
+  std::atomic<std::uint32_t> shared_{0};  // bindings with shared capture
   Packetizing& all_;
   Binding* current_ = nullptr;
-  Binding* bindings_ = nullptr;
+  PacketPoster::BufferOrder order_;
   std::uint64_t due_ = 0;  // when an open packet is to be closed; kNever: not by time
   // The last typed store, if something may have been deferred at the same moment (address 0: no);
   // and whether it must be sent once more.

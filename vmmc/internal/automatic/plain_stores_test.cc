@@ -26,8 +26,8 @@ struct Trapped {
   ProgramPages local{4};  // outlives its binding
   AutomaticRig rig;
   TrapStoreCapture trap;
-  AutomaticUpdate update{rig.nicsim.channel(), rig.waiter, rig.space,
-                         rig.segments,         rig.queue,  trap};
+  AutomaticUpdate update{
+      rig.nicsim.channel(), rig.waiter, rig.space, rig.segments, rig.queue, rig.host, trap};
   vmmc_binding* handle = nullptr;
 
   explicit Trapped(int combining) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "platform/word_copy.h"
 #include "vmmc/internal/error.h"
 
 namespace vmmc::internal {
@@ -47,8 +48,14 @@ int typed_copy(vmmc_binding* handle, void* address, const void* source, std::siz
   while (length > 0) {
     const std::size_t on_page =
         std::min<std::size_t>(length, wire::kPageSize - at % wire::kPageSize);
-    touch(from, on_page);
-    const int status = binding->packetizer->copy(*binding, at, from, on_page);
+    int status = VMMC_OK;
+    if (binding->capture == VMMC_CAPTURE_SHARED) {
+      platform::copy_words(reinterpret_cast<std::byte*>(at), from, on_page);
+      binding->arrived(at, on_page);
+    } else {
+      touch(from, on_page);
+      status = binding->packetizer->copy(*binding, at, from, on_page);
+    }
     if (status != VMMC_OK) return refuse_typed_store(handle, address, on_page, 1, status);
     at += on_page;
     from += on_page;

@@ -6,6 +6,7 @@
 // Threads: any, and signal handlers; no memory is allocated.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -32,6 +33,11 @@ int typed_store(vmmc_binding* handle, Word* address, Word value) {
   const auto at = reinterpret_cast<std::uintptr_t>(address);
   int status = VMMC_ERR_BAD_HANDLE;
   if (binding != nullptr && binding->holds(at, sizeof(Word)) && at % sizeof(Word) == 0) [[likely]] {
+    if (binding->capture == VMMC_CAPTURE_SHARED) {
+      std::atomic_ref<Word>(*address).store(value, std::memory_order_release);
+      binding->arrived(at, sizeof(Word));
+      return VMMC_OK;
+    }
     status = binding->packetizer->store(*binding, address, value);
     if (status == VMMC_OK) [[likely]]
       return status;

@@ -27,19 +27,23 @@ std::atomic<std::uint32_t> sequence{0};
 std::atomic<std::uintptr_t> guarded_begin{0};
 std::atomic<std::uintptr_t> guarded_end{0};
 std::atomic<pid_t> guarding_thread{0};
-// The bounds of everything that was ever guarded, or protected by others. They only widen.
-std::atomic<std::uintptr_t> lowest{UINTPTR_MAX};
-std::atomic<std::uintptr_t> highest{0};
-std::atomic<StoreCapture> store_capture{nullptr};
+// They only widen.
+struct Bounds {
+  std::atomic<std::uintptr_t> lowest{UINTPTR_MAX};
+  std::atomic<std::uintptr_t> highest{0};
 
-void widen_bounds(PageRange pages) {
-  std::uintptr_t bound = lowest.load();
-  while (pages.begin < bound && !lowest.compare_exchange_weak(bound, pages.begin)) {
+  void widen(PageRange pages) {
+    std::uintptr_t bound = lowest.load();
+    while (pages.begin < bound && !lowest.compare_exchange_weak(bound, pages.begin)) {
+    }
+    bound = highest.load();
+    while (pages.end > bound && !highest.compare_exchange_weak(bound, pages.end)) {
+    }
   }
-  bound = highest.load();
-  while (pages.end > bound && !highest.compare_exchange_weak(bound, pages.end)) {
-  }
-}
+};
+constinit Bounds protected_pages;  // everything that was ever guarded, or protected by others
+constinit Bounds captured_pages;   // ... by others
+std::atomic<StoreCapture> store_capture{nullptr};
 
 pid_t this_thread() { return static_cast<pid_t>(::syscall(SYS_gettid)); }
 
@@ -68,7 +72,8 @@ std::uintptr_t program_counter(void* context) {
 __attribute__((no_sanitize("thread"))) bool is_over(const siginfo_t* info, void* context) {
   constexpr std::uintptr_t kLongestInstruction = 16;  // bytes; guarded pages are never executable
   const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
-  if (info->si_code != SEGV_ACCERR || address < lowest.load() || address >= highest.load())
+  if (info->si_code != SEGV_ACCERR || address < protected_pages.lowest.load() ||
+      address >= protected_pages.highest.load())
     return false;
   if (address - program_counter(context) < kLongestInstruction) return false;
   for (;;) {
@@ -192,8 +197,14 @@ std::optional<platform::SystemError> install_fault_guard() {
 void capture_stores_with(StoreCapture capture) { store_capture.store(capture); }
 
 void expect_late_faults(PageRange pages) {
-  widen_bounds(pages);
+  protected_pages.widen(pages);
+  captured_pages.widen(pages);
   sequence.fetch_add(2);
+}
+
+bool may_be_captured(PageRange addresses) {
+  return addresses.begin < captured_pages.highest.load(std::memory_order_relaxed) &&
+         captured_pages.lowest.load(std::memory_order_relaxed) < addresses.end;
 }
 
 GuardedPages::GuardedPages(PageRange pages) {
@@ -203,7 +214,7 @@ GuardedPages::GuardedPages(PageRange pages) {
   for (int by_instruction : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP})
     ::sigdelset(&held_back, by_instruction);
   ::pthread_sigmask(SIG_BLOCK, &held_back, &signals_before_);
-  widen_bounds(pages);
+  protected_pages.widen(pages);
   guarded_begin.store(pages.begin);
   guarded_end.store(pages.end);
   guarding_thread.store(this_thread());

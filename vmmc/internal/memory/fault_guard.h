@@ -66,4 +66,8 @@ void capture_stores_with(StoreCapture capture);
 // any more; such a store is made again.
 void expect_late_faults(PageRange pages);
 
+// Whether stores to some of these addresses may be captured. True for more than those that were ever
+// expected: for all between them. Lock-free and async-signal-safe.
+bool may_be_captured(PageRange addresses);
+
 }  // namespace vmmc::internal

@@ -381,5 +381,25 @@ TEST_CASE("a store to pages that are protected between two looks at it is looked
                    0));
 }
 
+TEST_CASE("stores may be captured between those that were ever expected, and nowhere else") {
+  const TestPages pages(4);
+  CHECK(ended_with(run_in_child([&] {
+                     const PageRange all = pages.range();
+                     const auto page = [&](std::size_t i) {
+                       const std::uintptr_t begin = all.begin + i * wire::kPageSize;
+                       return PageRange{begin, begin + wire::kPageSize};
+                     };
+                     install();
+                     { const GuardedPages guarded(all); }
+                     if (may_be_captured(all)) return 1;
+                     expect_late_faults(page(1));
+                     if (may_be_captured(page(0)) || may_be_captured(page(2))) return 2;
+                     if (!may_be_captured(page(1)) || !may_be_captured(all)) return 3;
+                     expect_late_faults(page(3));
+                     return may_be_captured(page(2)) && !may_be_captured(page(0)) ? 0 : 4;
+                   }),
+                   0));
+}
+
 }  // namespace
 }  // namespace vmmc::internal

@@ -38,11 +38,12 @@ namespace vmmc::internal {
 // nullopt: done.
 using AdoptionError = std::optional<platform::SystemError>;
 
-// Replaces private pages by those of the memfd `fd` from byte `offset` (a multiple of the page
-// size) on. REQUIRES: check_memory allows the range; the memfd is allocated in full.
+// Replaces pages by those of the memfd `fd` from byte `offset` (a multiple of the page size) on.
+// REQUIRES: each page is private, and check_memory allows it, or was adopted or allocated before, and
+// nobody stores there through another mapping; the memfd is allocated in full.
 AdoptionError adopt_pages(PageRange range, int fd, std::size_t offset);
 
-// Replaces adopted pages by private anonymous ones.
+// Replaces adopted or allocated pages by private anonymous ones.
 AdoptionError give_back_pages(PageRange range);
 
 // In a forked child, before it has a second thread: gives the child private pages in place of those

@@ -18,23 +18,6 @@
 namespace vmmc::internal {
 namespace {
 
-// Transfers are carried out under the queue's lock at once, so that having it once is to wait for
-// all that found their segment before.
-class RacingRegistrar : public FakeRegistrar {
- public:
-  int register_segment(int fd, std::size_t bytes, std::uint32_t* id) override {
-    const std::lock_guard lock(queue);
-    return FakeRegistrar::register_segment(fd, bytes, id);
-  }
-  void release_segment(std::uint32_t id) override {
-    const std::lock_guard lock(queue);
-    FakeRegistrar::release_segment(id);
-  }
-  void settle_transfers() override { const std::lock_guard lock(queue); }
-
-  std::mutex queue;
-};
-
 struct RaceFixture {
   TestPages pages{6 * kChunkPages};
   RacingRegistrar nicsim;

@@ -48,6 +48,18 @@ TEST_CASE("bytes are found if all of them lie in one entry") {
   CHECK_FALSE(find(20 * kPage, SIZE_MAX).has_value());
 }
 
+TEST_CASE("a bell goes with its entry") {
+  SegmentIndex index;
+  wire::BufferBell bell{};
+  SegmentIndex::Entry with_bell = entry(10, 2, 1, 0);
+  with_bell.bell = &bell;
+  index.publish(std::vector{with_bell, entry(12, 1, 2, 0)});
+  CHECK(index.find_prefix(11 * kPage, 1)->bell == &bell);
+  CHECK(index.find_prefix(12 * kPage, 1)->bell == nullptr);
+  index.publish(std::vector{entry(10, 2, 1, 0)});
+  CHECK(index.find_prefix(11 * kPage, 1)->bell == nullptr);
+}
+
 TEST_CASE("a prefix is what of the bytes lies in the first entry") {
   SegmentIndex index;
   index.publish(std::vector{entry(10, 2, 1, 0), entry(12, 1, 2, 5 * kPage)});
@@ -78,6 +90,78 @@ TEST_CASE("publish replaces, clear empties, and both work again after the table 
     CHECK_FALSE(index.find(3 * kPage, 1).has_value());
     index.clear();
     CHECK_FALSE(index.find(5 * kPage, 1).has_value());
+  }
+}
+
+TEST_CASE("random changes of parts leave what a plain list of pages says") {
+  constexpr std::uint32_t kPages = 3000;
+  const std::uint32_t seed = std::random_device()();
+  CAPTURE(seed);
+  MESSAGE("seed " << seed);
+  std::mt19937 random(seed);
+  SegmentIndex index;
+  std::vector<std::uint32_t> segments(kPages, 0);  // of each page; 0: none
+  std::vector<std::uint64_t> offsets(kPages, 0);
+  std::uint32_t next = 1;
+  for (int round = 0; round < 3000; ++round) {
+    // First it fills, then it empties.
+    const std::uint32_t first = random() % kPages;
+    const std::uint32_t end = std::min<std::uint32_t>(kPages, first + 1 + random() % 40);
+    std::vector<SegmentIndex::Entry> entries;
+    for (std::uint32_t page = first; page < end;) {
+      const std::uint32_t stop = std::min<std::uint32_t>(end, page + 1 + random() % 3);
+      const bool there = random() % 3000 > static_cast<std::uint32_t>(round);
+      if (there) entries.push_back(entry(page + 1, stop - page, next, kPage * next));
+      for (std::uint32_t start = page; page < stop; ++page) {
+        segments[page] = there ? next : 0;
+        offsets[page] = (std::uint64_t{next} + page - start) * kPage;
+      }
+      ++next;
+    }
+    index.update({(first + 1) * kPage, (end + 1) * kPage}, entries);
+    if (round % 100 != 99) continue;
+    for (std::uint32_t page = 0; page < kPages; ++page) {
+      const auto found = index.find((page + 1) * kPage, kPage);
+      REQUIRE(found.has_value() == (segments[page] != 0));
+      if (!found) continue;
+      REQUIRE(found->segment == segments[page]);
+      REQUIRE(found->offset == offsets[page]);
+    }
+  }
+  index.clear();
+  for (std::uint32_t page = 0; page < kPages; ++page)
+    REQUIRE_FALSE(index.find((page + 1) * kPage, 1));
+}
+
+TEST_CASE("a change costs the same however many entries there are, wherever it is") {
+  constexpr std::uint32_t kMany = 16000;
+  constexpr std::uint32_t kPart = 500;
+  for (const char* order : {"upwards", "downwards", "mixed"}) {
+    CAPTURE(order);
+    const auto page = [&](std::uint32_t i) -> std::uintptr_t {
+      if (order[0] == 'u') return 1 + 2 * i;
+      if (order[0] == 'd') return 1 + 2 * (kMany - i);
+      return 1 + 2 * (i * 7919 % kMany);
+    };
+    SegmentIndex index;
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    for (std::uint32_t i = 0; i < kMany; ++i) {
+      const std::uint64_t before = index.stores();
+      const auto one = entry(page(i), 1, i, 0);
+      index.update(one.range, std::vector{one});
+      if (i >= kMany / 10 && i < kMany / 10 + kPart) first += index.stores() - before;
+      if (i >= kMany - kPart) last += index.stores() - before;
+    }
+    CHECK(last < 2 * first);
+    CHECK(last < std::uint64_t{kPart} * 100);
+    // And away again.
+    const std::uint64_t before = index.stores();
+    for (std::uint32_t i = 0; i < kMany; ++i) {
+      index.update({page(i) * kPage, (page(i) + 1) * kPage}, {});
+    }
+    CHECK(index.stores() - before < std::uint64_t{kMany} * 100);
+    CHECK_FALSE(index.find(page(0) * kPage, 1).has_value());
   }
 }
 

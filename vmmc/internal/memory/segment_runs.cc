@@ -85,10 +85,12 @@ std::vector<wire::Extent> SegmentRuns::extents(PageRange range) const {
   return found;
 }
 
-std::vector<SegmentIndex::Entry> SegmentRuns::entries() const {
+std::vector<SegmentIndex::Entry> SegmentRuns::entries(PageRange range) const {
   std::vector<SegmentIndex::Entry> found;
   const SegmentRun* before = nullptr;
-  for (const auto& [begin, run] : runs_) {
+  for (auto place = runs_.lower_bound(range.begin);
+       place != runs_.end() && place->first < range.end; ++place) {
+    const SegmentRun& run = place->second;
     if (before != nullptr && follows(*before, run)) {
       found.back().range.end = run.range.end;
     } else {
@@ -99,9 +101,25 @@ std::vector<SegmentIndex::Entry> SegmentRuns::entries() const {
   return found;
 }
 
+PageRange SegmentRuns::with_neighbours(PageRange range) const {
+  auto first = runs_.upper_bound(range.begin);
+  if (first != runs_.begin() && std::prev(first)->second.range.end > range.begin) --first;
+  if (first == runs_.end() || first->first >= range.end) return range;
+  auto last = std::prev(runs_.lower_bound(range.end));
+  while (first != runs_.begin() && follows(std::prev(first)->second, first->second)) --first;
+  while (std::next(last) != runs_.end() && follows(last->second, std::next(last)->second)) ++last;
+  return {std::min(range.begin, first->first), std::max(range.end, last->second.range.end)};
+}
+
 bool SegmentRuns::has_users(PageRange range) const {
   const auto runs = within(range);
   return std::any_of(runs.begin(), runs.end(), [](const SegmentRun& run) { return run.users > 0; });
+}
+
+bool SegmentRuns::all_have_users(PageRange range) const {
+  std::size_t pages = 0;
+  for (const SegmentRun& run : within(range)) pages += run.users > 0 ? run.range.pages() : 0;
+  return pages == range.pages();
 }
 
 void SegmentRuns::split(std::uintptr_t address) {

@@ -47,10 +47,15 @@ class SegmentRuns {
   // The same as extents: neighbours in a segment are one.
   std::vector<wire::Extent> extents(PageRange range) const;
 
-  // All of it as an index of segments wants it; neighbours in a segment are one entry.
-  std::vector<SegmentIndex::Entry> entries() const;
+  // The runs that overlap `range`, as an index of segments wants them; neighbours in a segment are one
+  // entry. REQUIRES: range is with_neighbours() of something.
+  std::vector<SegmentIndex::Entry> entries(PageRange range) const;
+  // `range`, and around it the runs that are one entry with the first or the last one in it.
+  PageRange with_neighbours(PageRange range) const;
 
+  // Whether any page of `range`, and whether every one, is in a run and has a user.
   bool has_users(PageRange range) const;
+  bool all_have_users(PageRange range) const;
 
   // By address. Allocates nothing to walk.
   const std::map<std::uintptr_t, SegmentRun>& all() const { return runs_; }

@@ -18,6 +18,8 @@ PageRange pages(std::uintptr_t first, std::uintptr_t count) {
   return {(kFirstPage + first) * kPage, (kFirstPage + first + count) * kPage};
 }
 
+constexpr PageRange kAll{0, (kFirstPage << 20) * kPage};
+
 // The same as SegmentRuns, page by page.
 class NaiveRuns {
  public:
@@ -86,7 +88,7 @@ void check_whole(const SegmentRuns& runs, const NaiveRuns& naive) {
 void check_entries(const SegmentRuns& runs, const NaiveRuns& naive) {
   std::size_t covered = 0;
   std::uintptr_t before = 0;
-  for (const SegmentIndex::Entry& entry : runs.entries()) {
+  for (const SegmentIndex::Entry& entry : runs.entries(kAll)) {
     CHECK(entry.range.begin >= before);
     before = entry.range.end;
     for (std::size_t i = 0; i < entry.range.pages(); ++i) {
@@ -176,7 +178,7 @@ TEST_CASE("neighbours of different segments stay apart") {
   runs.insert({pages(0, 2), 1, 0, 0});
   runs.insert({pages(2, 2), 2, 2, 0});
   CHECK(runs.all().size() == 2);
-  CHECK(runs.entries().size() == 2);
+  CHECK(runs.entries(kAll).size() == 2);
   CHECK(runs.extents(pages(0, 4)).size() == 2);
 }
 
@@ -188,9 +190,42 @@ TEST_CASE("runs that only differ in their users are one extent and one entry") {
   REQUIRE(runs.extents(pages(1, 5)).size() == 1);
   CHECK(runs.extents(pages(1, 5))[0].first_page == 11);
   CHECK(runs.extents(pages(1, 5))[0].pages == 5);
-  CHECK(runs.entries().size() == 1);
+  CHECK(runs.entries(kAll).size() == 1);
   CHECK(runs.has_users(pages(3, 3)));
   CHECK_FALSE(runs.has_users(pages(4, 2)));
+  CHECK(runs.all_have_users(pages(2, 2)));
+  CHECK_FALSE(runs.all_have_users(pages(2, 3)));
+  CHECK_FALSE(runs.all_have_users(pages(5, 2)));
+  runs.add_user(pages(1, 1));
+  CHECK(runs.all_have_users(pages(1, 3)));
+}
+
+TEST_CASE("pages that are in no run have no user") {
+  SegmentRuns runs;
+  runs.insert({pages(0, 2), 1, 0, 1});
+  runs.insert({pages(3, 1), 1, 3, 1});
+  CHECK(runs.all_have_users(pages(0, 2)));
+  CHECK_FALSE(runs.all_have_users(pages(0, 4)));
+}
+
+TEST_CASE("neighbours that are one entry are found on both sides of a range") {
+  SegmentRuns runs;
+  runs.insert({pages(0, 4), 1, 0, 0});
+  runs.insert({pages(4, 4), 2, 7, 0});
+  runs.add_user(pages(1, 1));
+  runs.add_user(pages(6, 1));
+  CHECK(runs.with_neighbours(pages(1, 1)) == pages(0, 4));
+  CHECK(runs.with_neighbours(pages(3, 1)) == pages(0, 4));
+  CHECK(runs.with_neighbours(pages(3, 2)) == pages(0, 8));
+  CHECK(runs.with_neighbours(pages(7, 9)) == pages(4, 12));
+  CHECK(runs.with_neighbours(pages(8, 9)) == pages(8, 9));
+  CHECK(runs.entries(pages(4, 4)).size() == 1);
+  CHECK(runs.entries(pages(4, 4))[0].range == pages(4, 4));
+  CHECK(runs.entries(pages(4, 4))[0].start.offset == 7 * kPage);
+  CHECK(runs.entries(pages(8, 9)).empty());
+  runs.erase(pages(2, 1));
+  CHECK(runs.with_neighbours(pages(2, 1)) == pages(2, 1));
+  CHECK(runs.with_neighbours(pages(1, 1)) == pages(0, 2));
 }
 
 }  // namespace

@@ -5,69 +5,15 @@
 
 #include <sys/mman.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <cinttypes>
-#include <cstdio>
-#include <system_error>
+#include <iterator>
+#include <string>
 #include <utility>
 
-#include "vmmc/internal/error.h"
-#include "vmmc/internal/memory/memory_check.h"
+#include "vmmc/internal/memory/page_adoption.h"
 #include "vmmc/vmmc.h"
 
 namespace vmmc::internal {
 namespace {
-
-constexpr const char* kLabel = "vmmc";  // shows in /proc/PID/maps
-
-int status_of(const platform::SystemError& error) {
-  switch (error.number) {
-    case ENOMEM:
-    case ENOSPC:
-    case EFBIG:
-      return VMMC_ERR_OUT_OF_MEMORY;
-    default:
-      return VMMC_ERR_SYSTEM;
-  }
-}
-
-SegmentVerdict failure(const std::string& what, const platform::SystemError& error) {
-  const std::string why = std::generic_category().message(error.number);
-  return {status_of(error), what + ": " + error.call + ": " + why};
-}
-
-SegmentVerdict no_memory_for(std::size_t bytes, const platform::SystemError& error) {
-  return failure("cannot get " + std::to_string(bytes) + " bytes of shared memory", error);
-}
-
-SegmentVerdict cannot_adopt(PageRange range, const platform::SystemError& error) {
-  char what[128];
-  std::snprintf(what, sizeof what,
-                "cannot make the memory from 0x%" PRIxPTR " to 0x%" PRIxPTR " shared", range.begin,
-                range.end);
-  return failure(what, error);
-}
-
-// Addresses above belong to the kernel; below, whole pages can be counted without an overflow.
-constexpr std::uintptr_t kHighest = PTRDIFF_MAX - wire::kPageSize;
-
-SegmentVerdict check_span(std::uintptr_t address, std::size_t length) {
-  if (length == 0) return {VMMC_ERR_ZERO_LENGTH, "the length is zero"};
-  if (length > UINTPTR_MAX - address)
-    return {VMMC_ERR_LENGTH_OVERFLOW, "the length goes past the end of the address space"};
-  if (address > kHighest || length > kHighest - address)
-    return {VMMC_ERR_BAD_MEMORY, "no program can have memory there"};
-  return {};
-}
-
-SegmentVerdict check_adoptable(std::span<const PageRange> pages) {
-  const auto answer = check_memory(pages);
-  if (!answer.ok()) return failure("cannot see what the memory is", answer.error());
-  if (answer.value().refusal != MemoryRefusal::kNone)
-    return {VMMC_ERR_BAD_MEMORY, describe(answer.value())};
-  return {};
-}
 
 // msync fails if a page is not mapped, and does nothing else for memory without a file.
 bool is_mapped(PageRange range) { return ::msync(range.data(), range.bytes(), MS_ASYNC) == 0; }
@@ -85,93 +31,162 @@ void make_mapped_pages_private(PageRange range) {
 
 SharedSegments::State& SharedSegments::state() {
   if (state_ == nullptr) {
-    state_ = std::make_unique<State>();
+    state_ = std::make_unique<State>(registrar_, bells_);
     state_->inherited = std::exchange(inherited_, nullptr);
   }
   return *state_;
 }
 
-SegmentVerdict SharedSegments::create_segment(std::size_t bytes, platform::FileDescriptor* memory,
-                                              std::uint32_t* id) {
-  auto created = platform::create_shared_memory(kLabel, bytes);
-  if (!created.ok()) return no_memory_for(bytes, created.error());
-  const int status = registrar_.register_segment(created.value().get(), bytes, id);
-  if (status != VMMC_OK) {
-    return {status, "nicsim did not take a segment of " + std::to_string(bytes) +
-                        " bytes: " + last_error()};
-  }
-  *memory = std::move(created.value());
-  return {};
+// Only what changed, so that it costs the same however much memory is shared.
+void SharedSegments::publish(PageRange changed) {
+  const PageRange range = state().runs.with_neighbours(changed);
+  std::vector<SegmentIndex::Entry> entries = state().runs.entries(range);
+  for (SegmentIndex::Entry& entry : entries)
+    entry.bell = state().segments.bell_of_buffer(entry.start.segment);
+  index_.update(range, entries);
 }
+
+std::optional<SharedSegments::BellPosition> SharedSegments::find_bell(const void* byte) const {
+  const auto part = index_.find_prefix(reinterpret_cast<std::uintptr_t>(byte), 1);
+  if (!part || part->bell == nullptr) return std::nullopt;
+  return BellPosition{part->bell, part->start.offset};
+}
+
+// ---- allocations
 
 SharedSegments::Allocation SharedSegments::allocate(std::size_t bytes) {
   if (bytes == 0) return {{VMMC_ERR_ZERO_LENGTH, "zero bytes were asked for"}, nullptr};
-  if (bytes > kHighest) {
+  if (bytes > kHighestAddress) {
     return {{VMMC_ERR_LENGTH_OVERFLOW, "more bytes were asked for than there are addresses"},
             nullptr};
   }
   const std::size_t whole = round_up_to_page(bytes);
   const std::lock_guard lock(mutex_);
-  platform::FileDescriptor memory;
-  std::uint32_t id = 0;
-  if (auto verdict = create_segment(whole, &memory, &id); !verdict.ok())
+  SegmentTable& segments = state().segments;
+  SegmentTable::Fresh fresh;
+  if (auto verdict = segments.create(whole / wire::kPageSize, true, &fresh); !verdict.ok())
     return {std::move(verdict), nullptr};
-  auto mapping = platform::SharedMapping::map(memory.get(), whole);
+  auto mapping = platform::SharedMapping::map(fresh.memory.get(), whole);
   if (!mapping.ok()) {
-    registrar_.release_segment(id);
+    segments.end(fresh.id);
     return {no_memory_for(whole, mapping.error()), nullptr};
   }
-  Segment& segment = state().segments[id];
-  segment.mapping = std::move(mapping.value());
-  state().runs.insert({segment.allocated_range(), id, 0, 0});
-  publish();
-  return {{}, segment.mapping.data()};
+  void* const memory = mapping.value().data();
+  const auto address = reinterpret_cast<std::uintptr_t>(memory);
+  state().allocations.emplace(address, AllocatedMemory{std::move(mapping.value()), bytes});
+  segments.at(fresh.id).allocated = true;
+  keep(pages_around(address, whole), fresh.id);
+  publish(pages_around(address, whole));
+  return {{}, memory};
 }
 
 SegmentVerdict SharedSegments::free(void* memory) {
   const std::lock_guard lock(mutex_);
-  auto& segments = state().segments;
-  const auto found = std::find_if(segments.begin(), segments.end(), [memory](const auto& entry) {
-    return entry.second.allocated() && entry.second.mapping.data() == memory;
-  });
-  if (found == segments.end())
+  State& now = state();
+  const auto found = now.allocations.find(reinterpret_cast<std::uintptr_t>(memory));
+  if (found == now.allocations.end())
     return {VMMC_ERR_NOT_ALLOCATED, "vmmc_alloc did not return this address"};
-  const PageRange range = found->second.allocated_range();
-  if (state().runs.has_users(range))
+  const PageRange range = pages_around(found->first, found->second.mapping.size());
+  if (now.runs.has_users(range))
     return {VMMC_ERR_IN_USE, "the memory, or a part of it, is exported"};
-  state().runs.erase(range);
-  publish();
+  const std::vector<SegmentRun> parts = now.runs.within(range);
+  now.runs.erase(range);
+  publish(range);
   registrar_.settle_transfers();
-  registrar_.release_segment(found->first);
-  segments.erase(found);
+  for (const SegmentRun& part : parts) now.segments.leave(part.segment, part.range.pages());
+  now.allocations.erase(found);
   return {};
 }
 
-SharedSegments::Cover SharedSegments::cover(const void* address, std::size_t length) {
+// ---- covering
+
+SharedSegments::Cover SharedSegments::cover(const void* address, std::size_t length,
+                                            Lending lending) {
   Cover result;
   const auto start = reinterpret_cast<std::uintptr_t>(address);
   result.verdict = check_span(start, length);
   if (!result.verdict.ok()) return result;
   const PageRange range = pages_around(start, length);
   const std::lock_guard lock(mutex_);
-  SegmentRuns& runs = state().runs;
+  std::optional<std::uint32_t> buffer;
+  if (lending == Lending::kIfPossible && is_all_of_its_pages(start, length)) {
+    buffer = make_lendable(range);
+  }
+  if (!buffer) result.verdict = share(range);
+  if (!result.verdict.ok()) return result;
+  State& now = state();
+  now.runs.add_user(range);
+  if (buffer) {
+    now.segments.at(*buffer).buffer = range;
+    result.bell = now.segments.at(*buffer).bell;
+    publish(range);
+  }
+  result.page_offset = static_cast<std::uint32_t>(start - range.begin);
+  result.extents = now.runs.extents(range);
+  return result;
+}
+
+// Nothing else of the program is on these pages: they are whole, or what follows is the unused end of
+// an allocation.
+bool SharedSegments::is_all_of_its_pages(std::uintptr_t start, std::size_t length) {
+  if (start % wire::kPageSize != 0) return false;
+  if (length % wire::kPageSize == 0) return true;
+  const Allocations& allocations = state().allocations;
+  const auto next = allocations.upper_bound(start);
+  if (next == allocations.begin()) return false;
+  const auto& [address, memory] = *std::prev(next);
+  return start + length == address + memory.bytes;
+}
+
+SegmentVerdict SharedSegments::share(PageRange range) {
+  const SegmentRuns& runs = state().runs;
   const std::vector<PageRange> gaps = runs.gaps(range);
   const std::size_t pieces = runs.extents(range).size() + gaps.size();
   if (pieces > wire::kMaxExtents) {
-    result.verdict = {VMMC_ERR_BAD_MEMORY, "the memory is in " + std::to_string(pieces) +
-                                               " pieces of shared memory, and " +
-                                               std::to_string(wire::kMaxExtents) + " is the most"};
-    return result;
+    return {VMMC_ERR_BAD_MEMORY, "the memory is in " + std::to_string(pieces) +
+                                     " pieces of shared memory, and " +
+                                     std::to_string(wire::kMaxExtents) + " is the most"};
   }
-  if (!gaps.empty()) {
-    result.verdict = adopt_gaps(gaps);
-    publish();
-    if (!result.verdict.ok()) return result;
+  if (gaps.empty()) return {};
+  SegmentVerdict verdict = adopt_gaps(gaps);
+  publish(range);
+  return verdict;
+}
+
+// The lendable segment that the pages, and nothing else, are now. None: nothing has changed.
+std::optional<std::uint32_t> SharedSegments::make_lendable(PageRange range) {
+  const std::vector<SegmentRun> parts = state().runs.within(range);
+  if (state().runs.has_users(range)) return std::nullopt;
+  if (parts.size() != 1 || parts[0].range != range) return move_to_fresh(range);
+  const std::uint32_t id = parts[0].segment;
+  const SegmentTable::Segment& segment = state().segments.at(id);
+  const bool whole = parts[0].first_page == 0 && segment.pages == range.pages();
+  return whole && segment.can_be_all_of_a_buffer() ? id : move_to_fresh(range);
+}
+
+// Sends that found the pages in a segment must be over before they leave it: see give_back_unused().
+std::optional<std::uint32_t> SharedSegments::move_to_fresh(PageRange range) {
+  State& now = state();
+  const std::vector<PageRange> gaps = now.runs.gaps(range);
+  const std::vector<SegmentRun> parts = now.runs.within(range);
+  if (!gaps.empty() && !check_adoptable(gaps).ok()) return std::nullopt;
+  SegmentTable::Fresh fresh;
+  if (!now.segments.create(range.pages(), true, &fresh).ok()) return std::nullopt;
+  if (!parts.empty()) {
+    now.runs.erase(range);
+    publish(range);
+    registrar_.settle_transfers();
   }
-  runs.add_user(range);
-  result.page_offset = static_cast<std::uint32_t>(start - range.begin);
-  result.extents = runs.extents(range);
-  return result;
+  const bool moved = !adopt_pages(range, fresh.memory.get(), 0);
+  if (moved) {
+    keep(range, fresh.id);
+    for (const SegmentRun& part : parts) now.segments.leave(part.segment, part.range.pages());
+  } else {
+    for (const SegmentRun& part : parts) now.runs.insert(part);
+    now.segments.end(fresh.id);
+  }
+  publish(range);
+  return moved ? std::optional(fresh.id) : std::nullopt;
 }
 
 SegmentVerdict SharedSegments::cover_pages(std::span<const PageRange> ranges) {
@@ -184,7 +199,7 @@ SegmentVerdict SharedSegments::cover_pages(std::span<const PageRange> ranges) {
   }
   if (!gaps.empty()) {
     SegmentVerdict verdict = adopt_gaps(gaps);
-    publish();
+    for (const PageRange& gap : gaps) publish(gap);
     if (!verdict.ok()) return verdict;
   }
   for (const PageRange& range : ranges) runs.add_user(range);
@@ -194,6 +209,20 @@ SegmentVerdict SharedSegments::cover_pages(std::span<const PageRange> ranges) {
 std::vector<PageRange> SharedSegments::unshared(PageRange pages) {
   const std::lock_guard lock(mutex_);
   return state().runs.gaps(pages);
+}
+
+SegmentVerdict SharedSegments::replace_unshared(PageRange pages,
+                                                const std::function<SegmentVerdict()>& replace) {
+  if (auto verdict = check_span(pages.begin, pages.bytes()); !verdict.ok()) return verdict;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [address, memory] : state().allocations) {
+    if (pages_around(address, memory.mapping.size()).overlaps(pages))
+      return {VMMC_ERR_IN_USE, "it is from vmmc_alloc, and so nicsim's, too"};
+  }
+  if (!state().runs.within(pages).empty())
+    return {VMMC_ERR_IN_USE, "it is exported, registered or bound, and so nicsim's, too"};
+  if (auto verdict = check_adoptable({&pages, 1}); !verdict.ok()) return verdict;
+  return replace();
 }
 
 SegmentVerdict SharedSegments::check(const void* address, std::size_t length) {
@@ -212,7 +241,7 @@ SegmentVerdict SharedSegments::adopt_gaps(const std::vector<PageRange>& gaps) {
     undo(fresh);
     return verdict;
   }
-  for (const FreshSegment& segment : fresh) keep(segment);
+  for (const FreshSegment& part : fresh) keep(part.range, part.segment.id);
   return verdict;
 }
 
@@ -220,70 +249,109 @@ SegmentVerdict SharedSegments::adopt_gaps(const std::vector<PageRange>& gaps) {
 SegmentVerdict SharedSegments::fill_fresh(const std::vector<PageRange>& gaps,
                                           std::vector<FreshSegment>& fresh) {
   for (const PageRange& gap : gaps) {
-    FreshSegment segment;
-    segment.range = gap;
-    if (auto verdict = create_segment(gap.bytes(), &segment.memory, &segment.id); !verdict.ok())
-      return verdict;
-    fresh.push_back(std::move(segment));
+    FreshSegment part;
+    part.range = gap;
+    auto verdict = state().segments.create(gap.pages(), false, &part.segment);
+    if (!verdict.ok()) return verdict;
+    fresh.push_back(std::move(part));
   }
-  for (FreshSegment& segment : fresh) {
-    if (auto error = adopt_pages(segment.range, segment.memory.get(), 0))
-      return cannot_adopt(segment.range, *error);
-    segment.adopted = true;
+  for (FreshSegment& part : fresh) {
+    if (auto error = adopt_pages(part.range, part.segment.memory.get(), 0))
+      return cannot_make(part.range, "shared", *error);
+    part.adopted = true;
   }
   return {};
 }
 
-void SharedSegments::keep(const FreshSegment& fresh) {
-  state().segments[fresh.id].adopted_pages = fresh.range.pages();
-  state().runs.insert({fresh.range, fresh.id, 0, 0});
+// The pages are the first ones of the segment.
+void SharedSegments::keep(PageRange range, std::uint32_t segment) {
+  state().segments.use(segment, range.pages());
+  state().runs.insert({range, segment, 0, 0});
 }
 
 void SharedSegments::undo(const std::vector<FreshSegment>& fresh) {
-  for (const FreshSegment& segment : fresh) {
-    if (segment.adopted && give_back_pages(segment.range)) {
-      keep(segment);  // for a later try
+  for (const FreshSegment& part : fresh) {
+    if (part.adopted && give_back_pages(part.range)) {
+      keep(part.range, part.segment.id);
+      state().stale.push_back(part.range);
     } else {
-      registrar_.release_segment(segment.id);
+      state().segments.end(part.segment.id);
     }
   }
 }
 
-void SharedSegments::release(const void* address, std::size_t length) {
+// ---- releasing
+
+SegmentVerdict SharedSegments::release(const void* address, std::size_t length, bool lent) {
   const PageRange range = pages_around(reinterpret_cast<std::uintptr_t>(address), length);
-  release_pages({&range, 1});
+  const std::lock_guard lock(mutex_);
+  std::vector<PageRange> ended{range};
+  end_use(range, lent, ended);
+  return give_back_unused(std::move(ended), lent ? range : PageRange{});
 }
 
 void SharedSegments::release_pages(std::span<const PageRange> ranges) {
   const std::lock_guard lock(mutex_);
-  for (const PageRange& range : ranges) state().runs.remove_user(range);
-  give_back_unused();
+  std::vector<PageRange> ended(ranges.begin(), ranges.end());
+  for (const PageRange& range : ranges) end_use(range, false, ended);
+  give_back_unused(std::move(ended), {});
+}
+
+// A buffer has ended for certain when a page of it has no user. (Others may cover it, too.) Adds its
+// pages to `ended`.
+void SharedSegments::end_use(PageRange range, bool lent, std::vector<PageRange>& ended) {
+  State& now = state();
+  now.runs.remove_user(range);
+  for (const SegmentRun& run : now.runs.within(range)) {
+    SegmentTable::Segment& segment = now.segments.at(run.segment);
+    segment.lent |= lent;
+    if (segment.buffer.pages() == 0) continue;
+    if (!lent && now.runs.all_have_users(segment.buffer)) continue;
+    const PageRange buffer = std::exchange(segment.buffer, {});
+    ended.push_back(buffer);
+    publish(buffer);
+  }
+}
+
+// Of the pages whose use may have ended: what has no reason any more to be shared, which is in no run
+// afterwards.
+std::vector<SegmentRun> SharedSegments::take_unused(const std::vector<PageRange>& ended) {
+  State& now = state();
+  std::vector<SegmentRun> found;
+  for (const PageRange& range : ended) {
+    for (const SegmentRun& run : now.runs.within(range)) {
+      const SegmentTable::Segment& segment = now.segments.at(run.segment);
+      if (run.users > 0 || (segment.allocated && !segment.lent)) continue;
+      found.push_back(run);
+      now.runs.erase(run.range);
+    }
+  }
+  return found;
 }
 
 // A send that found such a page in a segment must be over before the page leaves the segment, as it
 // would miss what the program stores afterwards. So the pages are hidden from new sends first.
-void SharedSegments::give_back_unused() {
+SegmentVerdict SharedSegments::give_back_unused(std::vector<PageRange> ended, PageRange lent) {
   State& now = state();
-  std::vector<SegmentRun> unused;
-  for (const auto& [begin, run] : now.runs.all()) {
-    if (run.users == 0 && !now.segments[run.segment].allocated()) unused.push_back(run);
-  }
-  if (unused.empty()) return;
-  for (const SegmentRun& run : unused) now.runs.erase(run.range);
-  publish();
+  ended.insert(ended.end(), now.stale.begin(), now.stale.end());
+  now.stale.clear();
+  const std::vector<SegmentRun> unused = take_unused(ended);
+  if (unused.empty()) return {};
+  for (const SegmentRun& run : unused) publish(run.range);
   registrar_.settle_transfers();
+  SegmentVerdict verdict;
   for (const SegmentRun& run : unused) {
-    if (give_back_pages(run.range) && is_mapped(run.range)) {
-      now.runs.insert(run);  // for a later try
-      continue;
+    const AdoptionError error = give_back_pages(run.range);
+    if (error && is_mapped(run.range)) {
+      now.runs.insert(run);
+      now.stale.push_back(run.range);
+      if (run.range.overlaps(lent)) verdict = cannot_make(run.range, "private", *error);
+      publish(run.range);
+    } else {
+      now.segments.leave(run.segment, run.range.pages());
     }
-    Segment& segment = now.segments[run.segment];
-    segment.adopted_pages -= run.range.pages();
-    if (segment.adopted_pages > 0) continue;
-    registrar_.release_segment(run.segment);
-    now.segments.erase(run.segment);
   }
-  publish();
+  return verdict;
 }
 
 void SharedSegments::release_all() {
@@ -293,10 +361,10 @@ void SharedSegments::release_all() {
   registrar_.settle_transfers();
   for (const auto& [begin, run] : state_->runs.all()) {
     // Pages for which there is no memory stay as they are: shared with nobody once nicsim has let
-    // go of them.
-    if (!state_->segments[run.segment].allocated()) give_back_pages(run.range);
+    // go of them, unless they were lent.
+    if (!state_->segments.at(run.segment).allocated) give_back_pages(run.range);
   }
-  for (const auto& [id, segment] : state_->segments) registrar_.release_segment(id);
+  state_->segments.end_all();
   inherited_ = state_->inherited;
   state_.reset();
 }
@@ -317,6 +385,7 @@ void SharedSegments::make_private_after_fork() {
     index_.clear();
     inherited_ = state_.release();
   }
+  bells_.make_private_after_fork();
   resume_adoptions();
   mutex_.unlock();
 }

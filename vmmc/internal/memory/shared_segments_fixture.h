@@ -5,11 +5,13 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 
 #include "platform/shared_memory.h"
 #include "vmmc/internal/memory/memory_test_support.h"
@@ -32,19 +34,21 @@ struct View {
   std::size_t bytes;
 };
 
-// Stands for nicsim: keeps a mapping of every segment.
+// Stands for nicsim: keeps a mapping of every segment, and the descriptors of lendable ones.
 class FakeRegistrar : public SegmentRegistrar {
  public:
-  int register_segment(int fd, std::size_t bytes, std::uint32_t* id) override {
-    if (refuse_after == 0) return VMMC_ERR_NICSIM_GONE;
+  int register_segment(int fd, std::size_t bytes, bool lendable, std::uint32_t* id) override {
+    if (refuse_after == 0 || (lendable && refuse_lendable)) return VMMC_ERR_NICSIM_GONE;
     if (refuse_after > 0) --refuse_after;
     must(platform::is_sealed_shared_memory(fd, bytes), "nicsim takes sealed memory only");
     *id = next_id++;
     segments.emplace(*id, std::make_unique<View>(fd, bytes));
+    if (lendable) lendable_memory.emplace(*id, platform::FileDescriptor(::dup(fd)));
     return VMMC_OK;
   }
   void release_segment(std::uint32_t id) override {
     must(segments.erase(id) == 1, "only what was registered is released");
+    lendable_memory.erase(id);
   }
   void settle_transfers() override {
     ++settled;
@@ -66,11 +70,40 @@ class FakeRegistrar : public SegmentRegistrar {
     return segments.at(position.segment)->data[position.offset];
   }
 
+  // What an importer maps to whom the covered buffer is lent: all of its one segment.
+  std::unique_ptr<View> lend(const SharedSegments::Cover& cover) {
+    must(cover.bell != nullptr && cover.page_offset == 0, "the buffer can be lent");
+    must(cover.extents.size() == 1 && cover.extents[0].first_page == 0, "it is in one segment");
+    const std::uint32_t id = cover.extents[0].segment;
+    const std::size_t bytes = (cover.extents[0].pages + std::size_t{1}) * kPage;
+    must(segments.at(id)->bytes == bytes, "the segment is the buffer and its bell");
+    return std::make_unique<View>(lendable_memory.at(id).get(), bytes);
+  }
+
   std::map<std::uint32_t, std::unique_ptr<View>> segments;
+  std::map<std::uint32_t, platform::FileDescriptor> lendable_memory;
   std::uint32_t next_id = 1;
   int refuse_after = -1;  // registrations that still work; -1: all
+  bool refuse_lendable = false;
   int settled = 0;
   std::function<void()> when_settling;
+};
+
+// For several threads: transfers are carried out under the queue's lock at once, so that having it once is to wait for
+// all that found their segment before.
+class RacingRegistrar : public FakeRegistrar {
+ public:
+  int register_segment(int fd, std::size_t bytes, bool lendable, std::uint32_t* id) override {
+    const std::lock_guard lock(queue);
+    return FakeRegistrar::register_segment(fd, bytes, lendable, id);
+  }
+  void release_segment(std::uint32_t id) override {
+    const std::lock_guard lock(queue);
+    FakeRegistrar::release_segment(id);
+  }
+  void settle_transfers() override { const std::lock_guard lock(queue); }
+
+  std::mutex queue;
 };
 
 struct Fixture {
@@ -84,8 +117,13 @@ struct Fixture {
     CHECK(result.verdict.detail.empty());
     return result;
   }
+  SharedSegments::Cover cover_lendable(void* address, std::size_t length) {
+    auto result = shared.cover(address, length, SharedSegments::Lending::kIfPossible);
+    CHECK(result.verdict.status == VMMC_OK);
+    return result;
+  }
   void release(std::size_t offset, std::size_t length) {
-    shared.release(pages.data() + offset, length);
+    CHECK(shared.release(pages.data() + offset, length).ok());
   }
   bool found(std::size_t offset, std::size_t length) {
     return shared.find(pages.data() + offset, length).has_value();

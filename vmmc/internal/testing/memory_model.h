@@ -37,6 +37,7 @@ struct ModelStep {
     kExchange,   // register = word, word = value; nothing waits any more then
     kAdd,        // word += value, likewise
     kFence,      // nothing waits any more
+    kFenceAll,   // nothing of any thread waits any more (membarrier)
     kRing,       // word = 1 by the kernel (eventfd)
     kTakeRing,   // waits until word is not 0, then word = 0 (read from an eventfd)
     kFutexWait,  // sleeps if word equals the register
@@ -64,6 +65,7 @@ inline ModelStep exchange(int reg, int word, int value) {
 }
 inline ModelStep add(int word, int value) { return {Kind::kAdd, word, value}; }
 inline ModelStep fence() { return {Kind::kFence}; }
+inline ModelStep fence_all() { return {Kind::kFenceAll}; }
 inline ModelStep ring(int word) { return {Kind::kRing, word}; }
 inline ModelStep take_ring(int word) { return {Kind::kTakeRing, word}; }
 inline ModelStep futex_wait(int word, int reg) { return {Kind::kFutexWait, word, 0, reg}; }
@@ -258,6 +260,11 @@ class Explorer {
         return drained;
       case Kind::kFence:
         return drained;
+      case Kind::kFenceAll:
+        for (const Thread& other : state.threads) {
+          if (other.delayed_count != 0) return false;
+        }
+        return true;
       case Kind::kRing:
         word = 1;
         return true;

@@ -19,7 +19,7 @@ namespace vmmc::internal::testing {
 // Keeps the segments as nicsim does: by mappings of its own.
 class LocalRegistrar : public SegmentRegistrar {
  public:
-  int register_segment(int fd, std::size_t bytes, std::uint32_t* id) override {
+  int register_segment(int fd, std::size_t bytes, bool, std::uint32_t* id) override {
     *id = ++last_;
     segments_[*id] = std::move(platform::SharedMapping::map(fd, bytes).value());
     return VMMC_OK;
@@ -45,7 +45,7 @@ class SendRig {
   static constexpr std::uint32_t kGeneration = 9;
 
   explicit SendRig(bool can_read_memory = true)
-      : update(nicsim.channel(), admission, segments, registrations, queue, completion,
+      : update(nicsim.channel(), admission, segments, registrations, queue, completion, host,
                can_read_memory) {
     (void)space.reserve(1024 * wire::kPageSize, 1024 * wire::kPageSize);
     space.publish(import);
@@ -80,6 +80,7 @@ class SendRig {
   SendQueue queue{nicsim.channel(), waiter, nicsim.doorbell(), strategy};
   Admission admission{nicsim.channel(), waiter, space};
   Completion completion{waiter, space, queue};
+  HostExecutor host{nicsim.channel(), space, queue};
   DeliberateUpdate update;
 
  private:

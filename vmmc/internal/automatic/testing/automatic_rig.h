@@ -174,7 +174,8 @@ class AutomaticRig {
   SharedSegments segments{registrar};
   SendQueue queue{nicsim.channel(), waiter, nicsim.doorbell(), strategy};
   ToldCapture capture;
-  AutomaticUpdate update{nicsim.channel(), waiter, space, segments, queue, capture};
+  HostExecutor host{nicsim.channel(), space, queue};
+  AutomaticUpdate update{nicsim.channel(), waiter, space, segments, queue, host, capture};
 
  private:
   wire::Status carry(const nicsim::DescriptorCopy& copy) {
