@@ -43,16 +43,16 @@ class Exchange {
   static constexpr std::size_t kCounter = 2 * kPage;
   static constexpr std::size_t kData = 3 * kPage;
   static constexpr std::size_t kDataBytes = 1 << 20;
-  static constexpr std::uint32_t kBuffer = 1;
 
   // Attaches, exports and imports; meets the other process. `handler` may be null.
   Exchange(vmmc_delivery delivery, vmmc_handler handler, void* argument)
       : attachment_(must(attachment::attach(options(delivery)), "vmmc_init")),
         memory_(must(memory::allocate(kData + kDataBytes), "vmmc_alloc")),
-        buffer_(must(receive_buffer::export_memory(memory_.bytes(), kBuffer,
-                                                   export_options(handler, argument)),
-                     "vmmc_export")),
-        proxy_(must(proxy::import(must(identity_of_rank(1 - rank()), "identity"), kBuffer,
+        id_(next_id_++),
+        buffer_(must(
+            receive_buffer::export_memory(memory_.bytes(), id_, export_options(handler, argument)),
+            "vmmc_export")),
+        proxy_(must(proxy::import(must(identity_of_rank(1 - rank()), "identity"), id_,
                                   {VMMC_READ | VMMC_WRITE, VMMC_EXECUTOR_AUTO, kPatience}),
                     "vmmc_import")) {}
   // Nobody leaves while the other may still use his memory.
@@ -104,6 +104,9 @@ class Exchange {
 
   attachment attachment_;
   memory memory_;
+  // Of this exchange: who is quicker must not import what the other is about to leave.
+  static inline std::uint32_t next_id_ = 1;
+  const std::uint32_t id_;
   receive_buffer buffer_;
   proxy proxy_;
   std::uint64_t turn_ = 0;
