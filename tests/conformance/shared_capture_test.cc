@@ -139,6 +139,7 @@ TEST_CASE(
                              EXPECT(memory[8 + i] == i % 251);
                            }
                            part.meet();
+                           part.meet();  // fetched
                          },
                          [](Part& part) {
                            attach();
@@ -154,6 +155,7 @@ TEST_CASE(
                            EXPECT(vmmc_fetch(local + 16, proxy.address, 2000) == VMMC_OK);
                            EXPECT(std::memcmp(local + 16, then.data(), 2000) == 0);
                            EXPECT(vmmc_unbind(binding) == VMMC_OK);
+                           part.meet();
                          }});
 }
 
