@@ -84,13 +84,6 @@ bool DeliberateUpdate::sent_here(const Transfer& transfer) {
   return host_.send(transfer.remote, transfer.source, transfer.length);
 }
 
-// A started send should take no longer than its posting: what is long is left to nicsim, unless it
-// must not be.
-bool DeliberateUpdate::starts_here(const Transfer& transfer) const {
-  return transfer.length <= kStagedBytes ? HostExecutor::may_serve(transfer.remote.import_slot)
-                                         : HostExecutor::must_serve(transfer.remote.import_slot);
-}
-
 int DeliberateUpdate::send_notify(const void* source, const void* proxy, std::size_t length,
                                   std::uint32_t immediate) {
   Transfer transfer{{}, static_cast<const std::byte*>(source), length};
@@ -149,7 +142,7 @@ int DeliberateUpdate::start(const void* source, const void* proxy, std::size_t l
   if (!admission_.admit(source, proxy, length, VMMC_WRITE, transfer.remote)) {
     return admission_.refuse("send", source, proxy, length, VMMC_WRITE);
   }
-  if (starts_here(transfer) && sent_here(transfer)) {
+  if (HostExecutor::may_start(transfer.remote.import_slot, length) && sent_here(transfer)) {
     *handle = completion_.handle_of_delivered();
     return VMMC_OK;
   }

@@ -88,7 +88,6 @@ class DeliberateUpdate {
   enum class Report { kByFence, kByItself };
 
   bool sent_here(const Transfer& transfer);
-  bool starts_here(const Transfer& transfer) const;
   int send_block(const Transfer& block);
   template <typename Fill>
   int send_filled(const Transfer& transfer, Fill fill);

@@ -10,10 +10,10 @@
 
 #include "nicsim/wire/buffer_bell.h"
 #include "platform/atomic_word.h"
-#include "platform/futex.h"
 #include "platform/membarrier.h"
 #include "platform/system_calls.h"
 #include "platform/word_copy.h"
+#include "vmmc/internal/memory/page_range.h"
 #include "vmmc/internal/scattered_source.h"
 
 namespace vmmc::internal {
@@ -35,10 +35,20 @@ platform::Result<void*> map_at(void* place, std::size_t bytes, int rights, int m
   return mapped;
 }
 
-std::size_t data_bytes(const Import& import) {
-  return (import.length + wire::kPageSize - 1) / wire::kPageSize * wire::kPageSize;
+std::size_t mapped_bytes(const Import& import) {
+  return round_up_to_page(import.length) + wire::kPageSize;
 }
-std::size_t mapped_bytes(const Import& import) { return data_bytes(import) + wire::kPageSize; }
+
+// What nicsim says of an import while it may be served here.
+std::uint32_t granted_state_of(std::uint32_t generation) {
+  return wire::make_import_state(generation, wire::ImportPhase::kGrantedToHost);
+}
+
+// Whether the record is the calling thread's, or was until a second one began to take it.
+bool is_or_was_mine(const host_executor::record& record) {
+  return (record.owner.load(std::memory_order_relaxed) & ~kChanging) ==
+         host_executor::this_thread();
+}
 
 bool is_inside_buffer(const host_executor::record& record, std::uint64_t offset,
                       std::size_t length) {
@@ -62,9 +72,7 @@ void await_leaving(host_executor::record& record) {
 }  // namespace
 
 HostExecutor::Visit::Visit(HostExecutor& executor, const RemoteBytes& remote, Patience patience)
-    : record_(record_at(remote.import_slot)),
-      granted_(
-          wire::make_import_state(remote.import_generation, wire::ImportPhase::kGrantedToHost)) {
+    : record_(record_at(remote.import_slot)), granted_(granted_state_of(remote.import_generation)) {
   if (record_.granted_state.load(std::memory_order_relaxed) != granted_) return;
   alone_ = is_mine(record_);
   if (!alone_ && record_.owner.load(std::memory_order_acquire) != kManyThreads &&
@@ -255,16 +263,14 @@ std::optional<platform::SystemError> HostExecutor::open(const Import& import, in
   record.memory = static_cast<std::byte*>(mapped.value());
   record.counts = reinterpret_cast<std::uint64_t*>(&channel_.host_counts[import.slot]);
   const auto* const bell =
-      reinterpret_cast<const wire::BufferBell*>(record.memory + data_bytes(import));
+      reinterpret_cast<const wire::BufferBell*>(record.memory + round_up_to_page(import.length));
   record.armed = &bell->armed;
   record.last_word = import.length - sizeof(std::uint64_t);
   record.proxy = static_cast<const std::byte*>(space_.address_of(import.first));
   record.local = import.local;
   record.demanded.store(import.host_demanded, std::memory_order_relaxed);
   // The first visit opens it.
-  record.granted_state.store(
-      wire::make_import_state(import.generation, wire::ImportPhase::kGrantedToHost),
-      std::memory_order_release);
+  record.granted_state.store(granted_state_of(import.generation), std::memory_order_release);
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (ended_.load(std::memory_order_relaxed)) shut(record);
   return std::nullopt;
@@ -308,9 +314,7 @@ void HostExecutor::abandon_in_child() {
   for (Record& record : host_executor::records) {
     if (record.next_of_buffer != nullptr) record.next_of_buffer = nullptr;
     if (record.state == &host_executor::kNoState) continue;
-    const bool mine =
-        (record.owner.load(std::memory_order_relaxed) & ~kChanging) == host_executor::this_thread();
-    if (!mine) record.busy.store(0, std::memory_order_relaxed);
+    if (!is_or_was_mine(record)) record.busy.store(0, std::memory_order_relaxed);
     record.busy_others.store(0, std::memory_order_relaxed);
     forget(record);
   }
@@ -327,9 +331,7 @@ void HostExecutor::forget(Record& record) {
 bool HostExecutor::is_inside(const Import& import) const {
   const Record& record = record_at(import.slot);
   if (visits != 0 || queue_.held()) return true;
-  return (record.owner.load(std::memory_order_relaxed) & ~kChanging) ==
-             host_executor::this_thread() &&
-         record.busy.load(std::memory_order_relaxed) != 0;
+  return is_or_was_mine(record) && record.busy.load(std::memory_order_relaxed) != 0;
 }
 
 // The window goes with the destination space, the channel with the attachment.
@@ -360,9 +362,9 @@ bool HostExecutor::is_local(const Record& record, std::uint64_t offset, const st
 
 std::byte* HostExecutor::mapping_of(const Import& import) const {
   const Record& record = record_at(import.slot);
-  const std::uint32_t granted =
-      wire::make_import_state(import.generation, wire::ImportPhase::kGrantedToHost);
-  return record.granted_state.load(std::memory_order_relaxed) == granted ? record.memory : nullptr;
+  const bool granted =
+      record.granted_state.load(std::memory_order_relaxed) == granted_state_of(import.generation);
+  return granted ? record.memory : nullptr;
 }
 
 // Whoever jumps out of the fault that a bad source raises is in no record.

@@ -136,6 +136,12 @@ class HostExecutor {
   // import is nicsim's alone. REQUIRES: no close() of this import is under way.
   std::byte* mapping_of(const Import& import) const;
 
+  // Whether a transfer that is started is served here: one that is long would take longer than its
+  // posting, so it is left to nicsim, unless it must not be.
+  static bool may_start(std::uint32_t slot, std::size_t length) {
+    return length <= StagingArea::kLargestClaim ? may_serve(slot) : must_serve(slot);
+  }
+
   std::uint64_t automatic_updates() const { return updates_.load(std::memory_order_relaxed); }
   std::uint64_t fetches() const { return fetches_.load(std::memory_order_relaxed); }
   std::uint64_t bytes_fetched() const { return bytes_fetched_.load(std::memory_order_relaxed); }

@@ -99,9 +99,7 @@ bool RemoteAccess::fetched_here(const Fetch& fetch) {
 }
 
 bool RemoteAccess::starts_here(const Fetch& fetch) const {
-  const std::uint32_t slot = fetch.remote.import_slot;
-  const bool is_long = fetch.length > StagingArea::kLargestClaim;
-  if (!(is_long ? HostExecutor::must_serve(slot) : HostExecutor::may_serve(slot))) return false;
+  if (!HostExecutor::may_start(fetch.remote.import_slot, fetch.length)) return false;
   return can_all_be_written(pages_of(fetch.destination, fetch.length));
 }
 
