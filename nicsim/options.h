@@ -5,16 +5,31 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 
 #include "nicsim/log.h"
+#include "nicsim/model/parameters.h"
 
 namespace vmmc::nicsim {
 
+// How the nodes stand in the mesh.
+struct Shape {
+  std::uint32_t rows;
+  std::uint32_t columns;
+  std::uint32_t nodes() const { return rows * columns; }
+};
+
 struct Options {
   std::string socket;  // the user's default if not given
-  std::uint32_t nodes = 4;
+  Shape shape{2, 2};
+  std::uint32_t nodes = 4;                  // shape.nodes()
+  std::optional<model::TimingModel> model;  // none: real time
+  std::string model_name = "none";
+  std::uint32_t expected_processes = 0;  // that attach before simulated time begins
+  std::string record;                    // the file to record to; empty: none
+  bool record_overwrite = false;         // even if it holds something
   bool foreground = false;
   bool leave_with_last_client = false;
   bool any_user = false;
@@ -25,11 +40,12 @@ struct Options {
 // The default socket: in the abstract namespace, one per user. libvmmc uses the same.
 std::string default_socket();
 
-// The options, or the exit status with which nicsim shall end at once (after --help, --version or a
-// mistake, which have been printed).
+// The options, or the exit status with which nicsim shall end at once (after --help, --version,
+// --list-models, --show-model or a mistake, which have been printed).
 std::variant<Options, int> parse_options(int argc, char** argv);
 
-// "6" or "2x3" as a number of nodes; 0 if it is neither or over the limit of 4096.
-std::uint32_t parse_nodes(const std::string& text);
+// "2x3", or a number of nodes, which becomes the most square shape of so many: 6 is 2x3, 7 is 1x7.
+// Nothing if it is neither, or over the limit of 4096 nodes.
+std::optional<Shape> parse_shape(const std::string& text);
 
 }  // namespace vmmc::nicsim

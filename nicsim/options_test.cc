@@ -5,12 +5,30 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <iostream>
+#include <sstream>
 #include <string>
 #include <vector>
+
+#include "nicsim/model/model_file.h"
 
 using namespace vmmc::nicsim;
 
 namespace {
+
+// What is printed while it lives.
+class Captured {
+ public:
+  explicit Captured(std::ostream& stream) : stream_(stream), before_(stream.rdbuf(text_.rdbuf())) {}
+  ~Captured() { stream_.rdbuf(before_); }
+  std::string text() const { return text_.str(); }
+
+ private:
+  std::ostream& stream_;
+  std::ostringstream text_;
+  std::streambuf* before_;
+};
 
 std::variant<Options, int> parse(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "nicsim");
@@ -19,22 +37,61 @@ std::variant<Options, int> parse(std::vector<std::string> arguments) {
   return parse_options(static_cast<int>(argv.size()), argv.data());
 }
 
+// Parses what is a mistake: status 2 and this one line.
+void check_mistake(const std::vector<std::string>& arguments, const std::string& line) {
+  const Captured out(std::cout);
+  const Captured err(std::cerr);
+  CHECK(std::get<int>(parse(arguments)) == 2);
+  CHECK(out.text().empty());
+  CHECK(err.text() == line + "\n");
+}
+
+// What is printed before nicsim ends with status 0.
+std::string answer(const std::vector<std::string>& arguments) {
+  const Captured out(std::cout);
+  CHECK(std::get<int>(parse(arguments)) == 0);
+  return out.text();
+}
+
+std::string model_text(const std::string& name) {
+  const model::ModelResult result = model::load_model(name);
+  REQUIRE(result.ok());
+  return name + ": " + result.value().title + "\n";
+}
+
 }  // namespace
 
-TEST_CASE("nodes are a number or rows x columns") {
-  CHECK(parse_nodes("4") == 4);
-  CHECK(parse_nodes("2x3") == 6);
-  CHECK(parse_nodes("64x64") == 4096);
+TEST_CASE("nodes are rows x columns, or a number that becomes the most square shape") {
+  const auto shape = [](const std::string& text) {
+    const std::optional<Shape> parsed = parse_shape(text);
+    REQUIRE_MESSAGE(parsed.has_value(), text);
+    CHECK(parsed->nodes() == parsed->rows * parsed->columns);
+    return std::to_string(parsed->rows) + "x" + std::to_string(parsed->columns);
+  };
+  CHECK(shape("2x3") == "2x3");
+  CHECK(shape("3x2") == "3x2");
+  CHECK(shape("64x64") == "64x64");
+  CHECK(shape("1") == "1x1");
+  CHECK(shape("4") == "2x2");
+  CHECK(shape("6") == "2x3");
+  CHECK(shape("7") == "1x7");
+  CHECK(shape("24") == "4x6");
+  CHECK(shape("4096") == "64x64");
   for (const char* wrong :
-       {"", "0", "-1", "x", "2x", "x2", "2x0", "4097", "65x64", "2x2x2", "4 "}) {
+       {"", "0", "-1", "x", "2x", "x2", "2x0", "4097", "65x64", "4096x4096", "2x2x2", "4 "}) {
     CAPTURE(wrong);
-    CHECK(parse_nodes(wrong) == 0);
+    CHECK_FALSE(parse_shape(wrong).has_value());
   }
 }
 
 TEST_CASE("defaults") {
   const auto options = std::get<Options>(parse({}));
   CHECK(options.nodes == 4);
+  CHECK(options.shape.rows == 2);
+  CHECK(options.shape.columns == 2);
+  CHECK_FALSE(options.model.has_value());
+  CHECK(options.model_name == "none");
+  CHECK(options.expected_processes == 0);
   CHECK(options.socket == default_socket());
   CHECK_FALSE(options.foreground);
   CHECK_FALSE(options.any_user);
@@ -46,6 +103,8 @@ TEST_CASE("every option is read") {
              "any", "--leave-with-last-client", "--ready-fd", "5"}));
   CHECK(options.socket == "/run/x");
   CHECK(options.nodes == 8);
+  CHECK(options.shape.rows == 2);
+  CHECK(options.shape.columns == 4);
   CHECK(options.foreground);
   CHECK(options.any_user);
   CHECK(options.leave_with_last_client);
@@ -60,4 +119,65 @@ TEST_CASE("mistakes end with status 2, questions with 0") {
   CHECK(std::get<int>(parse({"--nonsense"})) == 2);
   CHECK(std::get<int>(parse({"--help"})) == 0);
   CHECK(std::get<int>(parse({"--version"})) == 0);
+}
+
+TEST_CASE("a timing model, its parameters, and how many processes it waits for") {
+  const auto options =
+      std::get<Options>(parse({"--model", "shrimp-2", "--param", "processor.store_ns=7", "--param",
+                               "processor.poll_ns=8", "--expect", "4096"}));
+  REQUIRE(options.model.has_value());
+  CHECK(options.model->processor.store_ns == 7);
+  CHECK(options.model->processor.poll_ns == 8);
+  CHECK(options.model->outgoing_fifo.capacity_bytes == 32768);
+  CHECK(options.model_name == "shrimp-2");
+  CHECK(options.expected_processes == 4096);
+  const auto none = std::get<Options>(parse({"--model", "none"}));
+  CHECK_FALSE(none.model.has_value());
+}
+
+TEST_CASE("mistakes about models") {
+  check_mistake({"--model", "shrimp-9"}, "nicsim: " + model::load_model("shrimp-9").error());
+  check_mistake({"--model", "shrimp-2", "--param", "x.y=1"}, "nicsim: unknown parameter 'x.y'");
+  check_mistake({"--model", "/nowhere/x.model"},
+                "nicsim: cannot read /nowhere/x.model: No such file or directory");
+  check_mistake({"--param", "processor.store_ns=7"},
+                "nicsim: --param needs a timing model: --model NAME");
+  check_mistake({"--model", "none", "--param", "processor.store_ns=7"},
+                "nicsim: --param needs a timing model: --model NAME");
+  check_mistake({"--expect", "2"}, "nicsim: --expect needs a timing model: --model NAME");
+  check_mistake(
+      {"--show-model", ""},
+      "nicsim: unknown model '': there are myrinet-vmmc, myrinet-vmmc2, shrimp-1, shrimp-2, "
+      "none, and files (with a '/' or ending in .model)");
+  check_mistake({"--show-model", "none"}, "nicsim: 'none' is real time, so it is no timing model");
+  for (const char* wrong : {"4097", "-1", "some", ""}) {
+    CAPTURE(wrong);
+    CHECK(std::get<int>(parse({"--model", "shrimp-2", "--expect", wrong})) == 2);
+  }
+}
+
+TEST_CASE("a file to record to") {
+  const auto options = std::get<Options>(parse({"--record", "a file", "--record-overwrite"}));
+  CHECK(options.record == "a file");
+  CHECK(options.record_overwrite);
+  CHECK(std::get<Options>(parse({})).record.empty());
+  check_mistake({"--record", ""}, "nicsim: --record needs the name of a file");
+  check_mistake({"--record-overwrite"}, "nicsim: --record-overwrite needs --record FILE");
+  check_mistake({"--record", "file", "--model", "shrimp-2"},
+                "nicsim: --record records real time: it does not go with --model");
+}
+
+TEST_CASE("models are listed and shown") {
+  CHECK(answer({"--list-models"}) == model_text("myrinet-vmmc") + model_text("myrinet-vmmc2") +
+                                         model_text("shrimp-1") + model_text("shrimp-2") +
+                                         "none: real time\n");
+  const std::string shown = answer({"--show-model", "shrimp-2", "--param", "backplane.hop_ns=7"});
+  CHECK(shown.starts_with(model_text("shrimp-2")));
+  CHECK(shown.find("\noutgoing_fifo.capacity_bytes = 32768 bytes | recalled | ISCA'98: ") !=
+        std::string::npos);
+  CHECK(shown.find("\nprocessor.store_ns = 200 ns | fitted: au-word-latency, du-au-crossover | ") !=
+        std::string::npos);
+  CHECK(shown.find("\nbackplane.hop_ns = 7 ns | given | instead of the chosen value 40\n") !=
+        std::string::npos);
+  CHECK(std::ranges::count(shown, '\n') == 1 + static_cast<long>(model::parameter_table().size()));
 }
