@@ -28,6 +28,7 @@ class Backplane {
 
   std::uint32_t nodes() const { return static_cast<std::uint32_t>(nodes_.size()); }
   Node& node(std::uint32_t index) { return *nodes_[index]; }
+  const Node& node(std::uint32_t index) const { return *nodes_[index]; }
 
   IncomingDmaEngine::Landing deliver(const Packet& packet) const {
     return nodes_[packet.node]->incoming_dma.accept(packet);

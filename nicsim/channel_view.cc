@@ -22,10 +22,10 @@ ChannelView::ChannelView(platform::SharedMapping mapping) : mapping_(std::move(m
                                         .reserved = {}};
 }
 
-bool ChannelView::take(DescriptorCopy& copy) const {
-  const wire::SendDescriptor& descriptor = slot(head_);
+bool ChannelView::take(std::uint64_t ticket, DescriptorCopy& copy) const {
+  const wire::SendDescriptor& descriptor = slot(ticket);
   copy.header = descriptor.header.load(std::memory_order_acquire);
-  if (wire::header_sequence(copy.header) != wire::sequence_of_ticket(head_)) return false;
+  if (wire::header_sequence(copy.header) != wire::sequence_of_ticket(ticket)) return false;
   copy.import_slot = descriptor.import_slot;
   copy.import_generation = descriptor.import_generation;
   copy.destination = descriptor.destination;

@@ -28,6 +28,7 @@ struct DescriptorCopy {
     wire::InlineBytesAndImmediate inline_notify;
     wire::LocalBytes local;
     wire::AtomicOperands atomic;
+    wire::MarkOperands mark;
   };
 };
 
@@ -44,7 +45,9 @@ class ChannelView {
   }
 
   // Copies the next descriptor, if it has been published.
-  bool take(DescriptorCopy& copy) const;
+  bool take(DescriptorCopy& copy) const { return take(head_, copy); }
+  // The same for a later one, less than wire::kSendSlots behind it.
+  bool take(std::uint64_t ticket, DescriptorCopy& copy) const;
 
   // Brings the cache line of the descriptor after the next one here while we work.
   void prefetch() const { __builtin_prefetch(&slot(head_ + 1)); }
@@ -58,6 +61,11 @@ class ChannelView {
   }
 
   std::uint64_t completed() const { return head_; }
+
+  // In simulated time: the source bytes of the descriptors before `ticket` are no longer needed.
+  void free_sources(std::uint64_t ticket) {
+    channel().send_status.sources_free.store(ticket, std::memory_order_release);
+  }
 
   // The ticket after the last one that is published without a gap now: what the client has asked
   // for so far.

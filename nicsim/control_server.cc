@@ -25,19 +25,24 @@ ControlServer::ControlServer(boost::asio::io_context& context, platform::FileDes
       machine_(nodes, {.import =
                            [this](Process& process, const ImportAnswer& answer) {
                              sessions_.at(&process)->send(answer);
+                             events_.answered(process, answer.reply.header.request);
                            },
                        .unexport =
                            [this](Process& process, const wire::UnexportReply& reply) {
                              sessions_.at(&process)->send(reply);
+                             events_.answered(process, reply.header.request);
                            },
                        .attend = [this](Process& process) { events_.doorbell(process); }}),
-      session_events_{.attached =
-                          [this](Process& process, Session& session) {
-                            sessions_[&process] = &session;
-                            events_.attached(process);
-                          },
-                      .doorbell = [this](Process& process) { events_.doorbell(process); },
-                      .ended = [this](Process* process) { session_ended(process); }} {
+      session_events_{
+          .attached =
+              [this](Process& process, Session& session) {
+                sessions_[&process] = &session;
+                events_.attached(process);
+              },
+          .doorbell = [this](Process& process) { events_.doorbell(process); },
+          .ended = [this](Process* process) { session_ended(process); },
+          .asked = [this](Process& process,
+                          const Loop::Asked& asked) { events_.asked(process, asked); }} {
   await_client();
 }
 

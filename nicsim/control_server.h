@@ -25,6 +25,9 @@ class ControlServer {
     std::function<void(Process&)> doorbell;
     std::function<void(Process&)> leaving;  // about to be detached
     std::function<void()> last_left;        // no client is left, and none is expected
+    // As Loop's functions of these names.
+    std::function<void(Process&, const Loop::Asked&)> asked = [](Process&, const Loop::Asked&) {};
+    std::function<void(Process&, std::uint32_t)> answered = [](Process&, std::uint32_t) {};
   };
 
   // `listener` is a listening non-blocking socket. Serves `own_user` and root, or everybody if

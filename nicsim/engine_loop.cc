@@ -107,6 +107,7 @@ void EngineLoop::sleep() {
     if (queue.has_worked) recent_.push_back(queue.process);
     return true;
   });
+  if (machine_.recorder() != nullptr) machine_.recorder()->pause();
   // Else stop() was heard of, or something came in.
   if (!stopping_ && active_.empty()) context_.run_one();
   for (Process* const process : recent_) activate(*process);

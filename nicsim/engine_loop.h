@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "nicsim/loop.h"
 #include "nicsim/machine.h"
 #include "nicsim/transfer_engine.h"
 #include "platform/adaptive_wait.h"
@@ -27,24 +28,21 @@
 namespace vmmc::nicsim {
 
 // Threads: one. Everything of nicsim runs in run().
-class EngineLoop {
+class EngineLoop final : public Loop {
  public:
   EngineLoop(boost::asio::io_context& context, Machine& machine)
-      : context_(context), machine_(machine), engine_(machine.backplane()) {}
+      : context_(context), machine_(machine), engine_(machine.backplane(), machine.recorder()) {}
 
-  // Runs until stop(), after which nothing that is ready in the context is carried out any more: a
-  // client that was attached then would lose its nicsim at once.
-  void run();
-  void stop() {
+  void run() override;
+  void stop() override {
     stopping_ = true;
     context_.stop();
   }
 
-  // To be called by the control server. A new process is parked. doorbell() also goes for the
-  // processes that are stalled on this one.
-  void attached(Process& process);
-  void doorbell(Process& process);
-  void leaving(Process& process);
+  // A new process is parked. doorbell() also goes for the processes that are stalled on this one.
+  void attached(Process& process) override;
+  void doorbell(Process& process) override;
+  void leaving(Process& process) override;
 
  private:
   struct ActiveQueue {

@@ -111,6 +111,7 @@ TEST_CASE_FIXTURE(LoopFixture,
   const auto sleeps = [](FakeClient& sender) {
     return sender.channel().doorbell.nic_sleeps.load() == 1;
   };
+  // On a loaded machine it may go to sleep twice before we look, and then who has not worked sleeps on.
   bool seen_awake = false;
   for (int tries = 0; !seen_awake && tries < 200; ++tries) {
     // Both are busy in the same time between two sleeps.
@@ -123,19 +124,14 @@ TEST_CASE_FIXTURE(LoopFixture,
     await([&] { return sleeps(*first) && sleeps(*second); });
     // Only the first one rings.
     std::promise<bool> awake;
-    bool second_sleeps = false;
     inside([&] {
       first->post(to_first, 0, std::as_bytes(std::span(&word, 1)));
       loop.doorbell(*first->process);
       boost::asio::post(context, [&] {
-        boost::asio::post(context, [&] {
-          second_sleeps = sleeps(*second);
-          awake.set_value(!sleeps(*first));
-        });
+        boost::asio::post(context, [&] { awake.set_value(!sleeps(*first) && !sleeps(*second)); });
       });
     });
-    seen_awake = awake.get_future().get();  // else it has gone to sleep again already
-    if (seen_awake) CHECK_FALSE(second_sleeps);
+    seen_awake = awake.get_future().get();
     CHECK(sleeps(*quiet));
   }
   CHECK(seen_awake);

@@ -19,6 +19,7 @@ class IncomingDmaEngine {
   struct Landing {
     std::byte* address;      // where the packet's bytes go; nullptr: refused
     ExportedBuffer* buffer;  // whose they are
+    bool interrupts;         // the page allows an interrupt
   };
 
   // Refuses a packet whose page is not enabled, whose generation is old, or that reaches outside
@@ -28,9 +29,9 @@ class IncomingDmaEngine {
     if (page == nullptr || page->frame == nullptr ||
         page->generation != packet.incoming_generation || packet.offset < page->first ||
         packet.offset + packet.length > page->end) {
-      return {nullptr, nullptr};
+      return {nullptr, nullptr, false};
     }
-    return {page->frame + packet.offset, page->buffer};
+    return {page->frame + packet.offset, page->buffer, page->interrupts};
   }
 
  private:

@@ -42,4 +42,8 @@ void IncomingPageTable::disable(std::uint32_t first, std::uint32_t count) {
   indices_.release(first, count);
 }
 
+void IncomingPageTable::allow_interrupts(std::uint32_t first, std::uint32_t count, bool allowed) {
+  for (std::uint32_t i = first; i < first + count; ++i) pages_[i].interrupts = allowed;
+}
+
 }  // namespace vmmc::nicsim

@@ -24,6 +24,7 @@ struct IncomingPage {
       0;  // raised whenever the entry is given back: an old packet no longer matches
   std::uint16_t first = 0;  // the bytes [first, end) of the page belong to the buffer
   std::uint16_t end = 0;
+  bool interrupts = false;  // a packet that asks for it may interrupt the node's processor
 };
 
 // Threads: used by nicsim's one thread.
@@ -37,6 +38,9 @@ class IncomingPageTable {
 
   // Disables the `count` entries from `first` on. From here on no packet matches them.
   void disable(std::uint32_t first, std::uint32_t count);
+
+  // The interrupt-enable bit of the `count` entries from `first` on; clear when they are enabled.
+  void allow_interrupts(std::uint32_t first, std::uint32_t count, bool allowed);
 
   std::uint32_t generation(std::uint32_t index) const { return pages_[index].generation; }
 

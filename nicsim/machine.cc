@@ -107,6 +107,7 @@ std::variant<Machine::Attached, wire::Status> Machine::attach(
   process->id = *id;
   by_id_[*id] = process.get();
   processes_.push_back(std::move(process));
+  if (recorder_ != nullptr) recorder_->attached(*processes_.back());
   return Attached{processes_.back().get(), std::move(file.value())};
 }
 
@@ -124,6 +125,7 @@ void Machine::detach(Process& process) {
   });
   stop_waiting_for(process);
   set_watching(process, false);
+  if (recorder_ != nullptr) recorder_->left(process);
   for (auto& [id, buffer] : process.exports) revoke(*buffer, wire::ImportPhase::kPeerDead);
   for (std::uint32_t slot = 0; slot < process.imports.size(); ++slot) {
     const Import& import = process.imports[slot];

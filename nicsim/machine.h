@@ -25,6 +25,7 @@
 #include "nicsim/backplane.h"
 #include "nicsim/index_range_allocator.h"
 #include "nicsim/process.h"
+#include "nicsim/recording/recorder.h"
 #include "nicsim/waiting_imports.h"
 #include "nicsim/wire/control.h"
 #include "platform/file_descriptor.h"
@@ -66,6 +67,20 @@ class Machine {
       : backplane_(nodes), replies_(std::move(replies)), limits_(limits) {}
 
   const Backplane& backplane() const { return backplane_; }
+
+  // Before the first process: nobody is granted the host executor, as every transfer has to take its
+  // simulated time.
+  void use_simulated_time() { clock_ = wire::kSimulatedTime; }
+  std::uint32_t clock() const { return clock_; }  // wire::kRealTime or wire::kSimulatedTime
+
+  // Before the first process: tells `recorder`, which outlives the machine, of everything from now on.
+  // Every transfer passes through nicsim, as if somebody watched.
+  void record(recording::Recorder& recorder) {
+    recorder_ = &recorder;
+    ++watchers_;
+  }
+  recording::Recorder* recorder() const { return recorder_; }  // nullptr: nothing is recorded
+
   const std::vector<std::unique_ptr<Process>>& processes() const { return processes_; }
 
   struct Attached {
@@ -118,6 +133,7 @@ class Machine {
   // The send queue of this process has been looked at and holds nothing, though it may have fewer
   // transfers behind it than unexports wait for: what it had published it has withdrawn.
   void found_empty(Process& sender);
+  bool waits_for_unexport(const Process& owner, std::uint32_t request) const;
   bool unexports_waiting() const { return !waiting_unexports_.empty(); }
 
  private:
@@ -141,6 +157,8 @@ class Machine {
   void set_watching(Process& process, bool watches);
   ExportedBuffer* find_export(const wire::ImportRequest& request) const;
   void stop_waiting_for(Process& sender);
+  // Brings the interrupt-enable bits of the buffer's pages up to date.
+  void allow_interrupts(const ExportedBuffer& buffer);
   void revoke(ExportedBuffer& buffer, wire::ImportPhase phase);
   void drop_import(Process& process, std::uint32_t slot);
   void settle_imports_of(ExportedBuffer& buffer);
@@ -156,6 +174,8 @@ class Machine {
   WaitingImports waiting_imports_;
   std::list<WaitingUnexport> waiting_unexports_;
   std::uint32_t watchers_ = 0;
+  std::uint32_t clock_ = wire::kRealTime;
+  recording::Recorder* recorder_ = nullptr;
 };
 
 }  // namespace vmmc::nicsim

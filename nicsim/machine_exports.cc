@@ -79,7 +79,7 @@ wire::Status Machine::export_buffer(Process& process, const wire::ExportRequest&
   buffer->notifies = (request.flags & wire::kExportNotifies) != 0;
   buffer->redirectable = (request.flags & wire::kExportRedirectable) != 0;
   buffer->cookie = request.cookie;
-  buffer->lendable = can_be_lent(process, request);
+  buffer->lendable = clock_ == wire::kRealTime && can_be_lent(process, request);
   buffer->pages = static_cast<std::uint32_t>(found.pages.frames.size());
   buffer->segments = std::move(found.pages.segments);
   const auto first = backplane_.node(process.node)
@@ -87,12 +87,14 @@ wire::Status Machine::export_buffer(Process& process, const wire::ExportRequest&
                                                 request.length, buffer.get());
   if (!first) return wire::Status::kOutOfMemory;
   buffer->first_incoming_page = *first;
+  allow_interrupts(*buffer);
   for (const auto& [start, end] : found.byte_runs) {
     process.exported_bytes[start] = end;
     buffer->byte_runs.push_back(start);
   }
   ExportedBuffer& exported = *buffer;
   process.exports[request.buffer_id] = std::move(buffer);
+  if (recorder_ != nullptr) recorder_->exported(exported);
   settle_imports_of(exported);
   return wire::Status::kOk;
 }
@@ -132,12 +134,19 @@ void Machine::settle_unexports() {
     }
     Process& owner = *wait->buffer->owner;
     const wire::UnexportReply reply{wait->header, wait->buffer->lent ? 1u : 0u, 0};
+    if (recorder_ != nullptr) recorder_->unexported(*wait->buffer);
     revoke(*wait->buffer, wire::ImportPhase::kUnexported);
     for (const auto& start : wait->buffer->byte_runs) owner.exported_bytes.erase(start);
     owner.exports.erase(wait->buffer->id);
     wait = waiting_unexports_.erase(wait);
     replies_.unexport(owner, reply);
   }
+}
+
+bool Machine::waits_for_unexport(const Process& owner, std::uint32_t request) const {
+  return std::any_of(waiting_unexports_.begin(), waiting_unexports_.end(), [&](const auto& wait) {
+    return wait.buffer->owner == &owner && wait.header.request == request;
+  });
 }
 
 void Machine::found_empty(Process& sender) {
@@ -172,13 +181,22 @@ ExportedBuffer* Machine::find_own(Process& process, std::uint32_t buffer_id) {
   return found == process.exports.end() || found->second->closing ? nullptr : found->second.get();
 }
 
+void Machine::allow_interrupts(const ExportedBuffer& buffer) {
+  const bool allowed =
+      buffer.notifies && buffer.accepts_notifications && buffer.owner->accepts_notifications;
+  backplane_.node(buffer.owner->node)
+      .incoming_pages.allow_interrupts(buffer.first_incoming_page, buffer.pages, allowed);
+}
+
 wire::Status Machine::accept_notifications(Process& process,
                                            const wire::AcceptNotificationsRequest& request) {
   if (request.scope > wire::kAllBuffers || request.accept > 1) return wire::Status::kMalformed;
   if (request.scope == wire::kAllBuffers) {
     process.accepts_notifications = request.accept != 0;
+    for (const auto& [id, buffer] : process.exports) allow_interrupts(*buffer);
   } else if (ExportedBuffer* const buffer = find_own(process, request.buffer_id)) {
     buffer->accepts_notifications = request.accept != 0;
+    allow_interrupts(*buffer);
   } else {
     return wire::Status::kUnknownExport;
   }

@@ -104,6 +104,7 @@ ImportAnswer Machine::grant(Process& importer, const wire::ImportRequest& reques
   import.counted_transfers = counts.transfers.load(std::memory_order_relaxed);
   import.counted_bytes = counts.bytes_beyond_words.load(std::memory_order_relaxed);
   importer.channel.set_import_state(*slot, import.generation, phase_of_granted(import));
+  if (recorder_ != nullptr) recorder_->imported(importer, *slot, buffer);
 
   ImportAnswer answer;
   answer.reply.header = request.header;
@@ -125,6 +126,7 @@ ImportAnswer Machine::without_memory(Process& process, const ImportAnswer& answe
   if (answer.demand == wire::ExecutorDemand::kHost) {
     result.reply.header = answer.reply.header;
     result.reply.header.status = wire::Status::kExecutorUnavailable;
+    if (recorder_ != nullptr) recorder_->unimported(process, slot);
     drop_import(process, slot);
     process.free_import_slots.push_back(slot);
     return result;
@@ -197,6 +199,7 @@ wire::Status Machine::unimport(Process& process, const wire::UnimportRequest& re
   if (import.phase == wire::ImportPhase::kFree || import.generation != request.import_generation) {
     return wire::Status::kUnknownImport;
   }
+  if (recorder_ != nullptr) recorder_->unimported(process, request.import_slot);
   drop_import(process, request.import_slot);
   process.free_import_slots.push_back(request.import_slot);
   return wire::Status::kOk;

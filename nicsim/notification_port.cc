@@ -18,11 +18,13 @@ bool NotificationPort::keep(const wire::Notification& notification) {
   return true;
 }
 
-void NotificationPort::refill() {
-  while (!kept_.empty()) {
-    if (!put_or_ask(kept_.front())) return;
+bool NotificationPort::refill() {
+  bool any = false;
+  while (!kept_.empty() && put_or_ask(kept_.front())) {
     kept_.pop_front();
+    any = true;
   }
+  return any;
 }
 
 // False: the client has been asked for room.

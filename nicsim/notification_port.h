@@ -38,13 +38,14 @@ class NotificationPort {
   bool keep(const wire::Notification& notification);
   static constexpr std::size_t kMaxKept = 65536;
 
-  // The client may have made room: brings in what was kept.
-  void refill();
+  // The client may have made room: brings in what was kept. Whether there was any for which there was room.
+  bool refill();
+
+  bool has_room() const;
 
  private:
   bool put(const wire::Notification& notification);
   bool put_or_ask(const wire::Notification& notification);
-  bool has_room() const;
   bool ask_for_room();
   void wake();
 

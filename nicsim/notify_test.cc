@@ -172,6 +172,19 @@ TEST_CASE_FIXTURE(NotifyFixture, "notifications are accepted or not, by buffer a
   CHECK(sender.channel().counters.notifications_sent.load() == 2);
 }
 
+TEST_CASE_FIXTURE(NotifyFixture, "a buffer exported while nothing is accepted notifies later") {
+  CHECK(accept(0, wire::kAllBuffers, 0) == Status::kOk);
+  const auto later = connect(2 << 20, 4096, 4, wire::kExportNotifies);
+  CHECK(outcome(sender.post_notify(later, 0, "n", 1)) == Status::kOk);
+  check_none();
+  CHECK(accept(0, wire::kAllBuffers, 1) == Status::kOk);
+  CHECK(outcome(sender.post_notify(later, 0, "n", 2)) == Status::kOk);
+  const auto notification = receiver.take_notification();
+  REQUIRE(notification.has_value());
+  CHECK(notification->cookie == std::uint64_t{4} << 32);
+  CHECK(notification->immediate == 2);
+}
+
 TEST_CASE_FIXTURE(
     NotifyFixture,
     "what is queued stays when no more is accepted, and a later buffer is not either") {

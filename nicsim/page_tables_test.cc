@@ -53,6 +53,25 @@ TEST_CASE_FIXTURE(Fixture, "incoming page table: a new owner of an entry has ano
         memory.data() + 8192 + 100);
 }
 
+TEST_CASE_FIXTURE(Fixture, "incoming page table: an interrupt is allowed page by page") {
+  const IncomingDmaEngine dma(incoming);
+  const Packet packet{0, first, incoming.generation(first), 100, 8};
+  const Packet next_page{0, first + 1, incoming.generation(first + 1), 0, 8};
+  CHECK_FALSE(dma.accept(packet).interrupts);
+  incoming.allow_interrupts(first + 1, 1, true);
+  CHECK_FALSE(dma.accept(packet).interrupts);
+  CHECK(dma.accept(next_page).interrupts);
+  incoming.allow_interrupts(first, 2, true);
+  CHECK(dma.accept(packet).interrupts);
+  incoming.allow_interrupts(first + 1, 1, false);
+  CHECK_FALSE(dma.accept(next_page).interrupts);
+  CHECK(dma.accept(next_page).address != nullptr);
+  // Who gets the entries next starts without.
+  incoming.disable(first, 2);
+  REQUIRE(incoming.enable(std::span(frames).first(2), 0, 8192, nullptr) == first);
+  CHECK_FALSE(dma.accept({0, first, incoming.generation(first), 0, 8}).interrupts);
+}
+
 TEST_CASE("packetizer: cuts at page boundaries and stops at a page without an entry") {
   OutgoingPageTable outgoing(1024);
   OutgoingPageTable::Proxy proxy{.import_slot = 3,

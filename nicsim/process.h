@@ -44,7 +44,7 @@ struct ExportedBuffer {
   std::uint32_t first_incoming_page;
   std::uint32_t pages;
   bool notifies = false;              // there is a handler
-  bool accepts_notifications = true;  // the interrupt-enable bit of its incoming pages
+  bool accepts_notifications = true;  // if its owner accepts any: see Machine::allow_interrupts
   bool redirectable = false;
   std::uint64_t cookie = 0;  // of its notifications
   Redirections redirections;
@@ -72,7 +72,8 @@ struct Import {
 struct Process {
   explicit Process(std::uint64_t destination_space)
       : destination_space_bytes(destination_space),
-        outgoing_pages(static_cast<std::uint32_t>(destination_space / wire::kPageSize)) {}
+        shared_outgoing_pages(std::make_shared<OutgoingPageTable>(
+            static_cast<std::uint32_t>(destination_space / wire::kPageSize))) {}
 
   std::size_t place = 0;  // among the machine's processes
   std::uint32_t node = 0;
@@ -102,7 +103,9 @@ struct Process {
   std::vector<Import> imports;  // by slot
   std::vector<std::uint32_t> free_import_slots;
   std::uint64_t destination_space_bytes;
-  OutgoingPageTable outgoing_pages;
+  // Operations that are under way in simulated time may outlive the process.
+  std::shared_ptr<OutgoingPageTable> shared_outgoing_pages;
+  OutgoingPageTable& outgoing_pages = *shared_outgoing_pages;
 };
 
 }  // namespace vmmc::nicsim

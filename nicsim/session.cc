@@ -204,6 +204,8 @@ void Session::handle_attach(const wire::AttachRequest& request) {
   reply.nodes = machine_.backplane().nodes();
   reply.can_read_memory = process_->can_read_memory ? 1 : 0;
   reply.destination_space_bytes = process_->destination_space_bytes;
+  reply.clock = machine_.clock();
+  reply.recorded = machine_.recorder() != nullptr ? 1 : 0;
   const std::array<int, 3> descriptors{attached.channel.get(), bell.get(), reading_end.get()};
   doorbell_.assign(bell.release());
   events_.attached(*process_, *this);
@@ -252,15 +254,22 @@ bool Session::on_mapping_request(const wire::MessageHeader& header,
       });
     case wire::MessageType::kExport:
       return given(as_with_extents<wire::ExportRequest>(message), [&](const auto& request) {
+        events_.asked(*process_, {.header = request.header});
         answer(machine_.export_buffer(*process_, request));
       });
     case wire::MessageType::kUnexport:
       return given(as<wire::UnexportRequest>(message), [&](const auto& request) {
-        if (const auto status = machine_.unexport(*process_, request)) answer(*status);
+        if (const auto status = machine_.unexport(*process_, request)) return answer(*status);
+        const bool waits = machine_.waits_for_unexport(*process_, request.header.request);
+        events_.asked(*process_, {.header = request.header, .waits = waits});
       });
     case wire::MessageType::kImport:
       return given(as<wire::ImportRequest>(message), [&](const auto& request) {
-        if (const auto found = machine_.import(*process_, request)) send(*found);
+        const auto found = machine_.import(*process_, request);
+        if (found) send(*found);
+        events_.asked(*process_, {.header = request.header,
+                                  .waits = !found && request.waits != 0,
+                                  .timeout = request.timeout});
       });
     case wire::MessageType::kCancelImport:
       return given(as<wire::CancelImportRequest>(message), [&](const auto& request) {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <span>
 
+#include "nicsim/loop.h"
 #include "nicsim/machine.h"
 #include "platform/unix_socket.h"
 
@@ -26,6 +27,7 @@ class Session : public std::enable_shared_from_this<Session> {
     std::function<void(Process&, Session&)> attached;
     std::function<void(Process&)> doorbell;  // the client has published descriptors
     std::function<void(Process*)> ended;     // once; nullptr if it never attached
+    std::function<void(Process&, const Loop::Asked&)> asked = [](Process&, const Loop::Asked&) {};
   };
 
   Session(boost::asio::io_context& context, platform::FileDescriptor socket,

@@ -120,7 +120,8 @@ class Client {
             id,
             wire::kAccessWrite,
             executor,
-            0};
+            0,
+            wire::kNoEnd};
   }
   wire::Channel& channel() { return *reinterpret_cast<wire::Channel*>(channel_.data()); }
   wire::ImportPhase phase(const wire::ImportReply& import) {

@@ -28,8 +28,10 @@ bool decode(Transfer& transfer) {
   transfer.operation = static_cast<wire::Operation>(wire::header_operation(descriptor.header));
   transfer.place = static_cast<wire::LocalPlace>(wire::header_place(descriptor.header));
   transfer.notify = (flags & wire::kNotify) != 0;
-  transfer.done = 0;
-  if ((flags & ~wire::kNotify) != 0) return false;
+  transfer.done = transfer.length = 0;
+  const std::uint8_t combining = wire::kCombineBlock | wire::kCombineTimer;
+  const bool combines = transfer.operation == wire::Operation::kAutomaticUpdate;
+  if ((flags & ~(wire::kNotify | (combines ? combining : 0))) != 0) return false;
   if (transfer.operation == wire::Operation::kAtomic) return decode_atomic(transfer);
   const bool fetch = transfer.operation == wire::Operation::kFetch;
   if (!transfer.is_update() && !(fetch && !transfer.notify)) return false;
@@ -50,6 +52,19 @@ bool decode(Transfer& transfer) {
   return false;
 }
 
+bool is_plausible_mark(const Transfer& transfer) {
+  if (transfer.operation != wire::Operation::kMark || transfer.place != wire::LocalPlace::kInline ||
+      transfer.notify || transfer.length != 0) {
+    return false;
+  }
+  const wire::MarkOperands& mark = transfer.descriptor.mark;
+  const bool known =
+      mark.kind >= wire::MarkKind::kWork && mark.kind <= wire::MarkKind::kHandlerEnds;
+  if (!known || mark.timed_out > 1) return false;
+  if (mark.kind != wire::MarkKind::kWaitForWord) return true;
+  return mark.comparison <= 2 && (mark.width == 4 || mark.width == 8);
+}
+
 std::uint32_t needed_access(wire::Operation operation) {
   switch (operation) {
     case wire::Operation::kFetch:
@@ -58,6 +73,8 @@ std::uint32_t needed_access(wire::Operation operation) {
       return wire::kAccessRead | wire::kAccessWrite;
     case wire::Operation::kDeliberateUpdate:
     case wire::Operation::kAutomaticUpdate:
+    case wire::Operation::kFlush:
+    case wire::Operation::kMark:
       break;
   }
   return wire::kAccessWrite;

@@ -31,6 +31,9 @@ struct Transfer {
 // Fills the rest of `transfer` from its descriptor; false if that makes no sense.
 bool decode(Transfer& transfer);
 
+// Of what decode() has refused: whether it is a mark that can be taken. Then its length is 0.
+bool is_plausible_mark(const Transfer& transfer);
+
 // Which rights of the import the operation needs: wire::kAccess...
 std::uint32_t needed_access(wire::Operation operation);
 

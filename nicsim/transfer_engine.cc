@@ -8,7 +8,7 @@
 
 #include "nicsim/local_memory.h"
 #include "nicsim/packetizer.h"
-#include "platform/atomic_word.h"
+#include "nicsim/transfer_checks.h"
 
 namespace vmmc::nicsim {
 namespace {
@@ -18,23 +18,6 @@ namespace {
 constexpr int kShareDescriptors = 16;
 constexpr std::uint64_t kShareBytes = 256 * 1024;
 static_assert(kShareBytes / wire::kPageSize + 1 <= kMaxRuns);
-
-bool holds(const OutgoingPage* page, const DescriptorCopy& descriptor, std::uint64_t offset) {
-  return page != nullptr && page->import_slot == descriptor.import_slot &&
-         page->import_generation == descriptor.import_generation && offset >= page->first &&
-         offset < page->end;
-}
-
-platform::WordOperands operands_of(const wire::AtomicOperands& asked) {
-  static_assert(static_cast<int>(wire::AtomicKind::kFetchAdd) ==
-                static_cast<int>(platform::WordChange::kAdd));
-  return {static_cast<platform::WordChange>(asked.kind), asked.width, asked.operand,
-          asked.expected};
-}
-
-std::uint32_t immediate_of(const DescriptorCopy& descriptor) {
-  return descriptor.inline_notify.immediate;  // the same place for all
-}
 
 }  // namespace
 
@@ -71,7 +54,8 @@ wire::Status TransferEngine::step(Process& process) {
   if (!transfer.active) {
     process.channel.prefetch();
     const wire::Status status = begin(process);
-    return status == wire::Status::kOk ? advance(process) : status;
+    // A mark is nothing but its descriptor.
+    return status == wire::Status::kOk && transfer.length > 0 ? advance(process) : status;
   }
   if (transfer.done == transfer.length) return wire::Status::kOk;  // but for the notification
   // Between two pieces the import may have gone, and another one have come to its pages.
@@ -105,38 +89,20 @@ bool TransferEngine::is_watched(const Arrival& arrival) {
          arrival.run.address < word + wire::kWatchedBytes;
 }
 
-wire::Status TransferEngine::begin(Process& process) {
+wire::Status TransferEngine::begin(Process& process) const {
   Transfer& transfer = process.transfer;
-  if (!decode(transfer)) return wire::Status::kMalformed;
-  const wire::Status status = check_remote(process, transfer);
-  if (status != wire::Status::kOk) return status;
-  return local_place_is_plausible(process, transfer) ? wire::Status::kOk : wire::Status::kBadSource;
+  if (!decode(transfer)) return take_mark(process);
+  const wire::Status status = check_transfer(process, transfer);
+  if (recorder_ != nullptr && status == wire::Status::kOk) recorder_->taken(process, transfer);
+  return status;
 }
 
-// First and last byte must lie in the import that the descriptor names; a proxy's pages are
-// consecutive, so all bytes between them do as well.
-wire::Status TransferEngine::check_remote(const Process& process, const Transfer& transfer) const {
-  const DescriptorCopy& descriptor = transfer.descriptor;
-  if (descriptor.import_slot >= process.imports.size() ||
-      process.imports[descriptor.import_slot].generation != descriptor.import_generation ||
-      process.imports[descriptor.import_slot].phase == wire::ImportPhase::kFree) {
-    return wire::Status::kUnknownImport;
-  }
-  const std::uint64_t last = descriptor.destination + transfer.length - 1;
-  if (last < descriptor.destination) return wire::Status::kLengthOverflow;
-  const OutgoingPage* first_page =
-      process.outgoing_pages.find(descriptor.destination / wire::kPageSize);
-  const OutgoingPage* last_page = process.outgoing_pages.find(last / wire::kPageSize);
-  if (!holds(first_page, descriptor, descriptor.destination % wire::kPageSize) ||
-      !holds(last_page, descriptor, last % wire::kPageSize)) {
-    return wire::Status::kOutsideProxy;
-  }
-  const std::uint32_t missing = needed_access(transfer.operation) & ~first_page->access;
-  if ((missing & wire::kAccessWrite) != 0) return wire::Status::kNotWritable;
-  if ((missing & wire::kAccessRead) != 0) return wire::Status::kNotReadable;
-  const bool atomic = transfer.operation == wire::Operation::kAtomic;
-  return atomic && descriptor.destination % transfer.length != 0 ? wire::Status::kMisaligned
-                                                                 : wire::Status::kOk;
+// Of a descriptor that is no transfer.
+wire::Status TransferEngine::take_mark(const Process& process) const {
+  const Transfer& transfer = process.transfer;
+  if (!is_plausible_mark(transfer)) return wire::Status::kMalformed;
+  if (recorder_ != nullptr) recorder_->marked(process, transfer.descriptor.mark);
+  return wire::Status::kOk;
 }
 
 // Adds `length` bytes of remote memory to a landing, `own` being the buffer's own first byte.
@@ -205,62 +171,19 @@ wire::Status TransferEngine::advance(Process& process) {
 void TransferEngine::count_arrival(Process& sender, const Landing& landing) {
   const Transfer& transfer = sender.transfer;
   const bool done = transfer.done == transfer.length;
-  ExportedBuffer& buffer = *landing.buffer;
-  wire::ChannelCounters& received = buffer.owner->channel.counters();
-  ChannelView::count(sender.channel.counters().packets_sent, landing.packets);
-  ChannelView::count(received.bytes_received, landing.bytes);
-  if (done) ChannelView::count(received.transfers_received);
-  if (buffer.redirectable && transfer.is_update()) {
-    const std::uint64_t elsewhere = buffer.redirections.count(landing.offset, landing.bytes);
-    if (elsewhere > 0) ChannelView::count(received.bytes_redirected, elsewhere);
-  }
+  count_arrived(sender, transfer,
+                {*landing.buffer, landing.offset, landing.bytes, landing.packets, done});
   for (std::size_t i = 0; i < landing.count; ++i) {
-    arrivals_.push_back({buffer.owner, landing.runs[i], done});
+    arrivals_.push_back({landing.buffer->owner, landing.runs[i], done});
   }
 }
 
-// Why a packet found no page to land on: the exporter took the buffer back or ended.
-wire::Status TransferEngine::refusal(const Process& process, const Transfer& transfer) const {
-  switch (process.imports[transfer.descriptor.import_slot].phase) {
-    case wire::ImportPhase::kPeerDead:
-      return wire::Status::kPeerDead;
-    case wire::ImportPhase::kUnexported:
-      return wire::Status::kUnexported;
-    case wire::ImportPhase::kFree:
-    case wire::ImportPhase::kGranted:
-    case wire::ImportPhase::kGrantedToHost:
-      break;
-  }
-  return wire::Status::kUnknownImport;
-}
-
-// The receiver is interrupted only if the message asks for it and the buffer's page table entry
-// allows it. False if its queue has no room.
+// False if the receiver's queue has no room.
 bool TransferEngine::notify(Process& sender) {
-  const Transfer& transfer = sender.transfer;
-  const Import& import = sender.imports[transfer.descriptor.import_slot];
-  if (import.generation != transfer.descriptor.import_generation)
-    return true;  // given up meanwhile
-  ExportedBuffer* const buffer = import.buffer;
-  if (buffer == nullptr || !buffer->notifies) return true;
-  Process& receiver = *buffer->owner;
-  if (!buffer->accepts_notifications || !receiver.accepts_notifications) {
-    ChannelView::count(receiver.channel.counters().notifications_discarded);
-    return true;
-  }
-  const std::uint64_t proxy =
-      std::uint64_t{import.first_page} * wire::kPageSize + buffer->page_offset;
-  const std::uint64_t offset = transfer.descriptor.destination - proxy;
-  // A message that began before the buffer is a lie of the sender's: cut short.
-  const std::uint64_t before = std::min(transfer.message_length - transfer.length, offset);
-  const wire::Notification notification{.cookie = buffer->cookie,
-                                        .offset = offset - before,
-                                        .length = transfer.length + before,
-                                        .sender_node = sender.node,
-                                        .sender_process = sender.id,
-                                        .immediate = immediate_of(transfer.descriptor),
-                                        .reserved = {}};
-  if (!receiver.notifications.post(notification)) {
+  const auto notice = notice_of(backplane_, sender, sender.transfer);
+  if (!notice) return true;
+  Process& receiver = *notice->receiver;
+  if (!receiver.notifications.post(notice->notification)) {
     // An unexport that waits for this queue must not wait for somebody's handlers, who may be the
     // one who waits.
     if (sender.awaited == 0) {
@@ -268,7 +191,7 @@ bool TransferEngine::notify(Process& sender) {
       ChannelView::count(sender.channel.counters().notification_stalls);
       return false;
     }
-    if (!receiver.notifications.keep(notification)) {
+    if (!receiver.notifications.keep(notice->notification)) {
       ChannelView::count(receiver.channel.counters().notifications_discarded);
       return true;
     }
@@ -286,25 +209,10 @@ void TransferEngine::announce_fragment(const Process& process) {
 }
 
 void TransferEngine::finish(Process& process, wire::Status status) {
-  const Transfer& transfer = process.transfer;
-  wire::ChannelCounters& counters = process.channel.counters();
-  std::atomic<std::uint64_t>* const by_place[] = {
-      &counters.inline_transfers, &counters.staged_transfers, &counters.segment_transfers,
-      &counters.memory_transfers};
-  if (status != wire::Status::kOk) {
-    ChannelView::count(counters.transfers_refused);
-    announce_fragment(process);
-  } else if (transfer.operation == wire::Operation::kAtomic) {
-    ChannelView::count(counters.atomics);
-  } else {
-    ChannelView::count(*by_place[static_cast<int>(transfer.place) - 1]);
-    const bool fetch = transfer.operation == wire::Operation::kFetch;
-    ChannelView::count(fetch ? counters.fetches : counters.transfers_sent);
-    ChannelView::count(fetch ? counters.bytes_fetched : counters.bytes_sent, transfer.length);
-    if (transfer.operation == wire::Operation::kAutomaticUpdate) {
-      ChannelView::count(counters.automatic_updates);
-    }
+  if (process.transfer.operation != wire::Operation::kMark || status != wire::Status::kOk) {
+    count_finished(process, process.transfer, status);
   }
+  if (status != wire::Status::kOk) announce_fragment(process);
   process.channel.complete(status);
 }
 

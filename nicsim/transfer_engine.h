@@ -16,6 +16,7 @@
 
 #include "nicsim/backplane.h"
 #include "nicsim/process.h"
+#include "nicsim/recording/recorder.h"
 #include "nicsim/run.h"
 #include "nicsim/wire/status.h"
 
@@ -23,7 +24,9 @@ namespace vmmc::nicsim {
 
 class TransferEngine {
  public:
-  explicit TransferEngine(const Backplane& backplane) : backplane_(backplane) {}
+  // `recorder` is told of every operation that is taken; nullptr: nobody is.
+  explicit TransferEngine(const Backplane& backplane, recording::Recorder* recorder = nullptr)
+      : backplane_(backplane), recorder_(recorder) {}
 
   enum class Served {
     kNothing,  // the queue is empty
@@ -54,20 +57,20 @@ class TransferEngine {
   static bool is_watched(const Arrival& arrival);
 
   wire::Status step(Process& process);
-  wire::Status begin(Process& process);
-  wire::Status check_remote(const Process& process, const Transfer& transfer) const;
+  wire::Status begin(Process& process) const;
+  wire::Status take_mark(const Process& process) const;
   bool find_landing(const Process& process, std::uint64_t piece, Landing& landing) const;
   static void land(const Transfer& transfer, std::byte* own, std::uint64_t length,
                    Landing& landing);
   wire::Status advance(Process& process);
   void count_arrival(Process& sender, const Landing& landing);
-  wire::Status refusal(const Process& process, const Transfer& transfer) const;
   bool notify(Process& sender);
   void finish(Process& process, wire::Status status);
   void announce_fragment(const Process& process);
   void wake_sleepers(Process& sender, bool finished);
 
   const Backplane& backplane_;
+  recording::Recorder* const recorder_;
   std::vector<Arrival> arrivals_;  // of the current share: who is waiting is woken at its end
 };
 

@@ -132,7 +132,8 @@ TEST_CASE("a sleeper on two words is woken by either, and by neither's neighbour
   }
 }
 
-TEST_CASE("neither of two words is slept on if one holds something else, nor for longer than said") {
+TEST_CASE(
+    "neither of two words is slept on if one holds something else, nor for longer than said") {
   SharedPage shared;
   shared->word = 1;
   futex_wait_for_either({shared->word, 0}, {shared->other, 0}, UINT64_MAX);

@@ -38,6 +38,23 @@ bool is_aligned(const Word* word) {
   return word != nullptr && reinterpret_cast<std::uintptr_t>(word) % sizeof(Word) == 0;
 }
 
+// The same while nicsim records: it is told of the wait, also of one for what holds already.
+template <typename Word>
+[[gnu::noinline]] int wait_and_mark(Attachment& attachment, const Word* word,
+                                    vmmc_comparison comparison, Word value,
+                                    vmmc_wait_strategy strategy, std::uint64_t timeout) {
+  const auto place = attachment.segments().find(word, sizeof(Word));
+  auto mark = vmmc::wire::make_mark(vmmc::wire::MarkKind::kWaitForWord, place ? place->offset : 0);
+  mark.comparison = static_cast<std::uint8_t>(comparison);
+  mark.width = sizeof(Word);
+  mark.value = value;
+  mark.segment = place ? place->segment : 0;
+  return attachment.queue().marked(mark, [&] {
+    return vmmc::internal::wait_for_word(attachment.waiter(), attachment.segments(), word,
+                                         comparison, value, strategy, timeout);
+  });
+}
+
 template <typename Word>
 int wait_for_word(const Word* word, vmmc_comparison comparison, Word value,
                   vmmc_wait_strategy strategy, std::uint64_t timeout) {
@@ -46,6 +63,9 @@ int wait_for_word(const Word* word, vmmc_comparison comparison, Word value,
   if (static_cast<unsigned>(comparison) > VMMC_AT_LEAST || !is_strategy(strategy)) {
     return fail(VMMC_ERR_INVALID_ARGUMENT, "comparison %d or wait strategy %d does not exist",
                 static_cast<int>(comparison), static_cast<int>(strategy));
+  }
+  if (attachment->queue().marks()) [[unlikely]] {
+    return wait_and_mark(*attachment, word, comparison, value, strategy, timeout);
   }
   // What holds already is most of what a receiver that is behind asks for.
   if (is_aligned(word) && vmmc::internal::holds(__atomic_load_n(word, __ATOMIC_ACQUIRE), comparison,

@@ -47,6 +47,7 @@
 #include "vmmc/redirection.h"
 #include "vmmc/registration.h"
 #include "vmmc/remote_access.h"
+#include "vmmc/simulated_time.h"
 #include "vmmc/types.h"
 
 #ifdef __cplusplus

@@ -329,6 +329,17 @@ result<void> wait(const Word& word, vmmc_comparison comparison, std::type_identi
   }
 }
 
+// ------------------------------------------------------------------------------- simulated time
+
+inline bool time_is_simulated() { return vmmc_time_is_simulated() != 0; }
+inline std::chrono::nanoseconds clock() {
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(vmmc_clock()));
+}
+// Less than nothing is nothing.
+inline result<void> compute(std::chrono::nanoseconds work) {
+  return to_result(vmmc_compute(work.count() < 0 ? 0 : static_cast<std::uint64_t>(work.count())));
+}
+
 inline result<vmmc_counters> counters() {
   vmmc_counters counted{};
   const auto done = to_result(vmmc_get_counters(&counted));

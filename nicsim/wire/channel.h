@@ -20,7 +20,8 @@
 //   20480             16 x kImportSlots  client        HostCounts of each import slot
 //   86016             64 x kSendSlots    client        SendDescriptor slots
 //   102400            64 x kNotificationSlots  nicsim  Notification slots
-//   135168            kStagingBytes      both          staging area for local bytes
+//   135168            64 x kTimeContexts  both        TimeContext of each thread; see simulated_time.h
+//   139264            kStagingBytes      both          staging area for local bytes
 //
 // Threads and processes
 //   Each field has one writing side, but for those whose comment says otherwise. Nothing
@@ -38,6 +39,7 @@
 #include <cstdint>
 
 #include "nicsim/wire/send_descriptor.h"
+#include "nicsim/wire/simulated_time.h"
 #include "nicsim/wire/version.h"
 
 namespace vmmc::wire {
@@ -61,9 +63,13 @@ struct alignas(kCacheLineSize) ChannelHeader {
 // Progress of the send queue. `completed` counts descriptors that nicsim has finished: their source
 // bytes are no longer needed, their bytes are in the destination's memory, and their results stand
 // in the result array.
+//
+// In simulated time bytes are on their way for a while: `sources_free` counts descriptors whose source
+// bytes are no longer needed. In real time it is not used.
 struct alignas(kCacheLineSize) SendStatus {
   std::atomic<std::uint64_t> completed;
-  std::uint64_t reserved[7];
+  std::atomic<std::uint64_t> sources_free;
+  std::uint64_t reserved[6];
 };
 
 // nicsim stores 1 before it stops looking at this queue (and looks once more). A client that has
@@ -174,7 +180,7 @@ struct HostCounts {
       bytes_beyond_words;  // the sum of (length - 8), so that a word adds nothing
 };
 
-inline constexpr std::size_t kChannelBytes = 135168 + kStagingBytes;
+inline constexpr std::size_t kChannelBytes = 139264 + kStagingBytes;
 
 // The channel as one structure, so that offsets are checked by the compiler and code reads
 // channel->counters.
@@ -193,6 +199,7 @@ struct Channel {
   alignas(kPageSize) HostCounts host_counts[kImportSlots];
   alignas(kPageSize) SendDescriptor send_queue[kSendSlots];
   alignas(kPageSize) Notification notifications[kNotificationSlots];
+  alignas(kPageSize) TimeContext time_contexts[kTimeContexts];
   alignas(kPageSize) std::byte staging[kStagingBytes];
 };
 
@@ -225,7 +232,9 @@ static_assert(offsetof(Channel, import_states) == 3712);
 static_assert(offsetof(Channel, host_counts) == 20480);
 static_assert(offsetof(Channel, send_queue) == 86016);
 static_assert(offsetof(Channel, notifications) == 102400);
-static_assert(offsetof(Channel, staging) == 135168);
+static_assert(offsetof(SendStatus, sources_free) == 8);
+static_assert(offsetof(Channel, time_contexts) == 135168);
+static_assert(offsetof(Channel, staging) == 139264);
 static_assert(sizeof(Channel) == kChannelBytes);
 // No cache line holds what both sides write, but for the lines that are there for that: the doorbell,
 // the wake request, the arrivals' count, the demand for notifications. Those change when somebody goes

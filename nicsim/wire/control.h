@@ -91,8 +91,10 @@ struct AttachReply {
   std::uint32_t nodes;                    // number of emulated nodes
   std::uint32_t can_read_memory;          // 1 if LocalPlace::kMemory works for this client
   std::uint64_t destination_space_bytes;  // granted: not more than was reserved
+  std::uint32_t clock;                    // kRealTime or kSimulatedTime
+  std::uint32_t recorded;                 // 1: the client is to post marks (Operation::kMark)
 };
-static_assert(sizeof(AttachReply) == 40);
+static_assert(sizeof(AttachReply) == 48);
 
 // A segment is a memfd, sealed against shrinking, whose pages the client may name as the home of an
 // exported buffer or as the source of a transfer. One that is lendable nicsim seals against growing
@@ -175,9 +177,12 @@ struct ImportRequest {
   std::uint32_t buffer_id;
   std::uint32_t access;     // wanted; the export must grant all of it
   ExecutorDemand executor;  // kHost: refused with kExecutorUnavailable if it cannot be granted
-  std::uint32_t reserved;
+  // For simulated time: 0 or 1: a thread does nothing else until the reply comes, which is
+  // kImportCancelled after `timeout` ns (kNoEnd: never).
+  std::uint32_t waits;
+  std::uint64_t timeout;
 };
-static_assert(sizeof(ImportRequest) == 40);
+static_assert(sizeof(ImportRequest) == 48);
 
 // Sent at once when the buffer is exported or the request is refused, and otherwise when it becomes
 // exported.

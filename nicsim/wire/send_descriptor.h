@@ -37,6 +37,9 @@ enum class Operation : std::uint8_t {
   kAutomaticUpdate = 2,   // the same, for stores to a bound page: counted apart
   kFetch = 3,             // bytes of the remote buffer come to local memory; never kInline
   kAtomic = 4,            // one word of the remote buffer is changed; always kInline
+  kFlush =
+      5,  // in simulated time: the packet that stores are combined into leaves; kInline, no bytes
+  kMark = 6,  // while nicsim records: what it cannot see; kInline, no import and no destination
 };
 
 // Where the local bytes of an operation are: read by an update, written by a fetch.
@@ -49,6 +52,10 @@ enum class LocalPlace : std::uint8_t {
 
 // Flags of the header.
 inline constexpr std::uint8_t kNotify = 1;  // updates: the receiver is to be notified
+// In simulated time each store to a bound page is a descriptor, and nicsim's packetizer combines them, as
+// the binding asks for: not at all, those that follow each other, or these until its timer runs out.
+inline constexpr std::uint8_t kCombineBlock = 2;
+inline constexpr std::uint8_t kCombineTimer = 4;
 
 inline constexpr std::size_t kInlineBytes = 40;
 // With kNotify the last word of the line is the immediate word, for every place.
@@ -91,6 +98,42 @@ struct AtomicOperands {
 };
 static_assert(sizeof(AtomicOperands) == kInlineBytes);
 
+enum class MarkKind : std::uint8_t {
+  kWork = 1,                 // nothing else than the work
+  kWaitForWord = 2,          // until a word of its own memory was as it should be
+  kWaitForCompletion = 3,    // until the descriptors before `ticket` had completed
+  kWaitForSources = 4,       // until their source bytes might be reused
+  kWaitForRoom = 5,          // in the send queue or the staging area
+  kWaitForNotification = 6,  // a call that returns one
+  kHandlerBegins = 7,        // for a notification
+  kHandlerEnds = 8,
+};
+
+// Of kMark. Follows the wait that it tells of, and comes right before the operation that the work led to.
+struct MarkOperands {
+  MarkKind kind;
+  std::uint8_t timed_out;   // waits: 0 or 1
+  std::uint8_t comparison;  // kWaitForWord: as enum vmmc_comparison
+  std::uint8_t width;       // kWaitForWord: bytes, 4 or 8
+  std::uint32_t thread;     // of the process: 1, 2, ... in the order of their first marks
+  std::uint64_t
+      work;  // ns of processor time that it used for itself since its last operation ended
+  std::uint32_t segment;  // kWaitForWord: where the word is; 0: in no segment
+  std::uint32_t waited;   // waits: how long, microseconds
+  std::uint64_t place;  // kWaitForWord: its offset in the segment; completion, sources: the ticket
+  std::uint64_t
+      value;  // kWaitForWord: what it was compared with; kWork: so many marks before were lost
+};
+static_assert(sizeof(MarkOperands) == kInlineBytes);
+
+// With nothing else in it.
+constexpr MarkOperands make_mark(MarkKind kind, std::uint64_t place = 0) {
+  MarkOperands mark{};
+  mark.kind = kind;
+  mark.place = place;
+  return mark;
+}
+
 struct alignas(kCacheLineSize) SendDescriptor {
   std::atomic<std::uint64_t> header;
   std::uint32_t import_slot;        // the import that `destination` must lie in ...
@@ -101,6 +144,7 @@ struct alignas(kCacheLineSize) SendDescriptor {
     InlineBytesAndImmediate inline_notify;
     LocalBytes local;
     AtomicOperands atomic;
+    MarkOperands mark;
   };
 };
 

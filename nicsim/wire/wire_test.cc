@@ -36,20 +36,24 @@ MessageHeader header_of(MessageType type) {
 }  // namespace
 
 TEST_CASE("control messages") {
-  const std::string start = "564d4d43 0300";
+  const std::string start = "564d4d43 0400";
   AttachRequest attach{
       header_of(MessageType::kAttach), 1, kAnyProcess, 0x0102030405060708, 9, 1ull << 35};
   CHECK(hex(&attach, sizeof attach) ==
         start +
             "0100 44332211 00000000 01000000 ffffffff 08070605 04030201 09000000 00000000 "
             "00000000 08000000");
-  AttachReply attached{header_of(MessageType::kAttach), 1, 2, 4, 1, 1ull << 36};
+  AttachReply attached{header_of(MessageType::kAttach), 1, 2, 4, 1, 1ull << 36, kSimulatedTime, 0};
   CHECK(hex(&attached, sizeof attached) ==
-        start + "0100 44332211 00000000 01000000 02000000 04000000 01000000 00000000 10000000");
+        start +
+            "0100 44332211 00000000 01000000 02000000 04000000 01000000 00000000 10000000 "
+            "01000000 00000000");
   ImportRequest import{header_of(MessageType::kImport), 1, 2, 3, kAccessWrite,
-                       ExecutorDemand::kHost,           0};
+                       ExecutorDemand::kHost,           1, 9};
   CHECK(hex(&import, sizeof import) ==
-        start + "0600 44332211 00000000 01000000 02000000 03000000 02000000 02000000 00000000");
+        start +
+            "0600 44332211 00000000 01000000 02000000 03000000 02000000 02000000 01000000 "
+            "09000000 00000000");
   ImportReply imported{header_of(MessageType::kImport), 5, 6, 0x1004, 64, 2, ExecutorDemand::kNic};
   CHECK(hex(&imported, sizeof imported) ==
         start +
@@ -80,7 +84,7 @@ TEST_CASE("control messages") {
 }
 
 TEST_CASE("control messages about segments, mappings that end, and buffers") {
-  const std::string start = "564d4d43 0300";
+  const std::string start = "564d4d43 0400";
   const std::string rest = "00 44332211 00000000 ";
   RegisterSegmentRequest segment{header_of(MessageType::kRegisterSegment), 8192, 1, 0};
   CHECK(hex(&segment, sizeof segment) ==
@@ -118,7 +122,7 @@ TEST_CASE("control messages about segments, mappings that end, and buffers") {
 }
 
 TEST_CASE("control messages about the host executor") {
-  const std::string start = "564d4d43 0300";
+  const std::string start = "564d4d43 0400";
   const std::string rest = "00 44332211 00000000";
   PlainReply counters{header_of(MessageType::kReadCounters)};
   CHECK(hex(&counters, sizeof counters) == start + "0d" + rest);
@@ -184,14 +188,28 @@ TEST_CASE("send descriptor") {
   descriptor->atomic = AtomicOperands{AtomicKind::kCompareSwap, 4, 0x55, 0x66, {}};
   CHECK(hex(reinterpret_cast<const char*>(descriptor.get()) + 24, 24) ==
         "03000000 04000000 55000000 00000000 66000000 00000000");
+  MarkOperands mark = make_mark(MarkKind::kWaitForWord, 0x40);
+  mark.timed_out = 1;
+  mark.comparison = 2;
+  mark.width = 8;
+  mark.thread = 3;
+  mark.work = 0x1234;
+  mark.segment = 5;
+  mark.waited = 7;
+  mark.value = 0x99;
+  descriptor->mark = mark;
+  CHECK(
+      hex(reinterpret_cast<const char*>(descriptor.get()) + 24, 40) ==
+      "02010208 03000000 34120000 00000000 05000000 07000000 40000000 00000000 99000000 00000000");
 }
 
 TEST_CASE("channel") {
-  CHECK(kChannelBytes == 397312);
+  CHECK(kChannelBytes == 401408);
   CHECK(offsetof(Channel, host_counts) == 20480);
   CHECK(offsetof(Channel, send_queue) == 86016);
   CHECK(offsetof(Channel, notifications) == 102400);
-  CHECK(offsetof(Channel, staging) == 135168);
+  CHECK(offsetof(Channel, time_contexts) == 135168);
+  CHECK(offsetof(Channel, staging) == 139264);
   CHECK(offsetof(Channel, counters) + offsetof(ChannelCounters, bytes_redirected) == 472);
   CHECK(offsetof(Channel, counters) + offsetof(ChannelCounters, host_transfers) == 480);
   CHECK(make_import_state(0x01020304, ImportPhase::kPeerDead) == 0x02030403);

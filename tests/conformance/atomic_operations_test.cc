@@ -53,7 +53,8 @@ std::atomic_ref<Word> word_at(unsigned char* address) {
 
 }  // namespace
 
-TEST_CASE("S10.1 fetch-and-add of four processes and the exporter: the sum is exact") {
+TEST_CASE("S10.1 fetch-and-add of four processes and the exporter: the sum is exact" *
+          doctest::skip(needs_real_time())) {
   constexpr std::uint32_t kRounds = 20'000;
   run_with_askers(
       [](Part&, unsigned char* memory) {
@@ -122,7 +123,8 @@ TEST_CASE("S10.1 swap: every value that was put in is taken out once") {
       });
 }
 
-TEST_CASE("S10.1 S9.2 a lock of compare-and-swap guards plain words, fetched and sent") {
+TEST_CASE("S10.1 S9.2 a lock of compare-and-swap guards plain words, fetched and sent" *
+          doctest::skip(needs_real_time())) {
   constexpr std::uint32_t kRounds = 300;
   run_with_askers(
       [](Part&, unsigned char* memory) {

@@ -103,7 +103,8 @@ std::uint32_t expect_prefix(unsigned char* memory, const Layout& layout) {
 
 }  // namespace
 
-TEST_CASE("S8.11 of a random mixture of stores and sends always a prefix is seen") {
+TEST_CASE("S8.11 of a random mixture of stores and sends always a prefix is seen" *
+          doctest::skip(needs_real_time())) {
   const unsigned first_seed = std::random_device{}();
   for (unsigned seed = first_seed; seed < first_seed + 4; ++seed) {
     MESSAGE("seed " << seed);
@@ -136,7 +137,8 @@ TEST_CASE("S8.11 of a random mixture of stores and sends always a prefix is seen
   }
 }
 
-TEST_CASE("S8.4 S8.11 stores of two threads are seen in the order in which memory had them") {
+TEST_CASE("S8.4 S8.11 stores of two threads are seen in the order in which memory had them" *
+          doctest::skip(needs_real_time())) {
   constexpr std::uint32_t kTurns = 4000;
   constexpr std::size_t kOne = 64;
   constexpr std::size_t kOther = kPage + 64;
@@ -215,7 +217,7 @@ TEST_CASE("S8.11 a flush is enough for what is stored to arrive before what is s
        }});
 }
 
-TEST_CASE("S8.12 typed stores are seen whole") {
+TEST_CASE("S8.12 typed stores are seen whole" * doctest::skip(needs_real_time())) {
   constexpr std::uint64_t kEnd = 0xffffffff'ffffffff;
   constexpr std::size_t kWords = 16;
   NicsimProcess nicsim;

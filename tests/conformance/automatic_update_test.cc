@@ -86,7 +86,8 @@ void store_all_over(unsigned char* local, int thread, unsigned seed) {
 
 }  // namespace
 
-TEST_CASE("S8.1 S8.4 S8.7 stores of all widths by several threads arrive, however combined") {
+TEST_CASE("S8.1 S8.4 S8.7 stores of all widths by several threads arrive, however combined" *
+          doctest::skip(needs_real_time())) {
   const unsigned seed = std::random_device{}();
   MESSAGE("seed " << seed);
   constexpr std::size_t kLength = (kPages + 3) * kPage;
@@ -197,6 +198,7 @@ TEST_CASE("S8.5 read(2) into a bound page fails with EFAULT, and nothing is lost
                  await(memory + kPage, 1);
                  EXPECT(std::memcmp(memory + 8, "abcd", 5) == 0);
                  EXPECT(word_at(memory, 0) == 0);
+                 part.meet();  // the compiler may have put the word before the last of the bytes
                },
                [](Part& part) {
                  attach();
@@ -223,6 +225,7 @@ TEST_CASE("S8.5 read(2) into a bound page fails with EFAULT, and nothing is lost
                  EXPECT(::read(ends[0], local + 100, 5) == 5);
                  EXPECT(std::memcmp(local + 100, "abcd", 5) == 0);
                  EXPECT(vmmc_fence() == VMMC_OK);
+                 part.meet();
                }});
 }
 
@@ -258,6 +261,9 @@ class Meter {
   vmmc_binding* binding_ = nullptr;
 };
 
+// The packets of the model of SHRIMP hold 512 bytes at most.
+const std::uint64_t kPacketsOfPage = needs_real_time() ? kPage / 512 : 1;
+
 void words_in_a_row(unsigned char* local) {
   for (std::uint32_t i = 0; i < kPage / 4; ++i) word_at(local, 4 * i) = i + 1;
 }
@@ -279,11 +285,19 @@ TEST_CASE("S8.7 S8.8 counters.automatic_updates moves as the combining says") {
          for (const int combining : kCombinings) {
            const bool single = combining == VMMC_COMBINE_SINGLE;
            const bool off = combining == VMMC_COMBINE_OFF;
+           const bool by_words = needs_real_time();  // what is longer than 8 bytes
            const auto due = [=](std::uint64_t combined, std::uint64_t stores, std::uint64_t words) {
              return off ? words : single ? stores : combined;
            };
            Meter meter(proxy, combining);
-           EXPECT(meter.packets(words_in_a_row) == due(1, 1024, 1024));
+           const std::uint64_t of_page = meter.packets(words_in_a_row);
+           if (needs_real_time() && combining == VMMC_COMBINE_TIMER) {
+             EXPECT(of_page >
+                    kPacketsOfPage);  // the model's timer is shorter than a page's stores take
+             EXPECT(of_page < 1024);
+           } else {
+             EXPECT(of_page == due(kPacketsOfPage, 1024, 1024));
+           }
            EXPECT(meter.packets([](unsigned char* local) {
              const unsigned char source[32] = {1, 2, 3};
              if (__builtin_cpu_supports("avx")) {
@@ -292,7 +306,11 @@ TEST_CASE("S8.7 S8.8 counters.automatic_updates moves as the combining says") {
                store_16(local + 64, source);
                store_16(local + 80, source);
              }
-           }) == due(1, __builtin_cpu_supports("avx") ? 1 : 2, 8));
+           }) == due(1,
+                     by_words                        ? 8
+                     : __builtin_cpu_supports("avx") ? 1
+                                                     : 2,
+                     8));
            EXPECT(meter.packets([](unsigned char* local) {
              word_at<std::uint64_t>(local, 8) = 1;
            }) == due(1, 1, 2));

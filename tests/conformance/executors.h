@@ -46,7 +46,7 @@ class OwnMapping {
     client.attach();
     const auto reply = client.ask<wire::ImportReply>(
         wire::ImportRequest{client.header(wire::MessageType::kImport), exporter.node,
-                            exporter.process, id, kReadWrite, wire::ExecutorDemand::kHost, 0});
+                            exporter.process, id, kReadWrite, wire::ExecutorDemand::kHost, 0, 0});
     EXPECT(reply.header.status == wire::Status::kOk);
     const platform::FileDescriptor memory = client.take_descriptor();
     auto mapped = platform::SharedMapping::map(memory.get(), reply.length + kPage);

@@ -230,7 +230,7 @@ std::map<std::uint32_t, int> importers_of_buffer_1() {
   std::vector<vmmc_identity> importers(count + 5, {77, 77});
   std::size_t again = 0;
   EXPECT(vmmc_importers(1, importers.data(), importers.size(), &again) == VMMC_OK);
-  EXPECT(again == count);
+  if (again != count) return importers_of_buffer_1();  // one has gone in between
   std::map<std::uint32_t, int> found;
   for (std::size_t i = 0; i < importers.size(); ++i) {
     EXPECT((i < count) == (importers[i].process != 77));

@@ -93,7 +93,7 @@ constexpr bool kForksBearThreads = true;
 #endif
 
 TEST_CASE("S1.5 a forked child is not attached, owns private copies, and may attach itself" *
-          doctest::skip(!kForksBearThreads)) {
+          doctest::skip(!kForksBearThreads || needs_real_time())) {
   NicsimProcess nicsim;
   run_processes(nicsim, {[](Part&) {
                   attach();

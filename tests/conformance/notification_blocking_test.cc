@@ -132,7 +132,8 @@ void run_handlers_elsewhere(vmmc_delivery way, std::uint32_t calls) {
 
 }  // namespace
 
-TEST_CASE("S7.5 when blocking has returned no handler runs in another thread") {
+TEST_CASE("S7.5 when blocking has returned no handler runs in another thread" *
+          doctest::skip(needs_real_time())) {
   NicsimProcess nicsim;
   for_each_way([&](vmmc_delivery way) {
     run_processes(nicsim, {[way](Part& part) {

@@ -214,7 +214,8 @@ TEST_CASE("S7.12 after the unexport its queued notifications are dropped, others
   });
 }
 
-TEST_CASE("S7.12 an unexport waits for the handler that runs in another thread") {
+TEST_CASE("S7.12 an unexport waits for the handler that runs in another thread" *
+          doctest::skip(needs_real_time())) {
   NicsimProcess nicsim;
   for (const vmmc_delivery way : {VMMC_DELIVER_BY_THREAD, VMMC_DELIVER_BY_DISPATCH}) {
     CAPTURE(static_cast<int>(way));

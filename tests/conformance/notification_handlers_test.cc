@@ -261,7 +261,7 @@ std::atomic<std::uint64_t>* sender_is_gone = nullptr;
 std::atomic<int> send_to_the_dead{0};
 
 void outlive(const vmmc_notification* notification, void*) {
-  while (sender_is_gone->load() == 0) ::usleep(100);
+  while (sender_is_gone->load() == 0) let_time_pass();
   const auto* bytes = static_cast<unsigned char*>(notification->buffer) + notification->offset;
   for (std::size_t i = 0; i < notification->length; ++i) EXPECT(bytes[i] == byte_of(9, i));
   EXPECT(notification->sender.process == 1);

@@ -63,7 +63,10 @@ inline vmmc_counters counters() {
 inline void await_dispatchable() {
   pollfd descriptor{vmmc_notification_fd(), POLLIN, 0};
   EXPECT(descriptor.fd >= 0);
-  while (::poll(&descriptor, 1, -1) != 1) {
+  // In simulated time the program that sleeps in the kernel lets the others stand still, too.
+  const int patience = vmmc_time_is_simulated() == 1 ? 0 : -1;
+  while (::poll(&descriptor, 1, patience) != 1) {
+    if (patience == 0) let_time_pass();
   }
 }
 
@@ -80,7 +83,7 @@ void serve_until(vmmc_delivery way, Condition condition) {
       await_dispatchable();
       EXPECT(vmmc_dispatch(0) >= 0);
     } else {
-      ::usleep(200);
+      let_time_pass();
     }
   }
 }
@@ -88,7 +91,7 @@ void serve_until(vmmc_delivery way, Condition condition) {
 // Looks until it is so.
 template <typename Condition>
 void await_that(Condition condition) {
-  while (!condition()) ::usleep(200);
+  while (!condition()) let_time_pass();
 }
 
 // What the handlers of a part were called with, in the order of the calls.

@@ -94,7 +94,8 @@ void fetch_into_all_kinds_of_memory(Part& part, unsigned seed) {
 
 }  // namespace
 
-TEST_CASE("S9.1 S9.3 a fetch of any length and alignment into any memory; the exporter sleeps") {
+TEST_CASE("S9.1 S9.3 a fetch of any length and alignment into any memory; the exporter sleeps" *
+          doctest::skip(needs_real_time())) {
   NicsimProcess nicsim;
   const unsigned seed = std::random_device{}();
   MESSAGE("seed " << seed);
@@ -237,7 +238,8 @@ TEST_CASE("S9.2 started fetches complete, in any number, into memory of every ki
                 }});
 }
 
-TEST_CASE("S9.2 the fetches of several threads, also of one process from itself") {
+TEST_CASE("S9.2 the fetches of several threads, also of one process from itself" *
+          doctest::skip(needs_real_time())) {
   NicsimProcess nicsim;
   run_processes(nicsim, {[](Part&) {
                   attach();
@@ -333,7 +335,8 @@ void fetch_changing_words(Part& part, std::size_t count, int rounds) {
 
 }  // namespace
 
-TEST_CASE("S9.1 aligned words are fetched whole while the exporter changes them") {
+TEST_CASE("S9.1 aligned words are fetched whole while the exporter changes them" *
+          doctest::skip(needs_real_time())) {
   NicsimProcess nicsim;
   const auto check = [&](std::size_t count, int rounds) {
     run_processes(nicsim, {[=](Part& part) { change_words(part, count); },

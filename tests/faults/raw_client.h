@@ -74,9 +74,9 @@ class RawClient {
   }
 
   // Attaches in the ordinary way and maps the channel.
-  void attach() {
+  void attach(std::uint32_t process = wire::kAnyProcess) {
     wire::AttachRequest request{
-        header(wire::MessageType::kAttach), wire::kAnyNode, wire::kAnyProcess, 0, 0, 0};
+        header(wire::MessageType::kAttach), wire::kAnyNode, process, 0, 0, 0};
     REQUIRE(send(request));
     const auto message = receive();
     REQUIRE(message.size() == sizeof(wire::AttachReply));
@@ -148,7 +148,7 @@ class RawClient {
   wire::ImportReply import(const RawClient& exporter, std::uint32_t id) {
     const auto reply = ask<wire::ImportReply>(wire::ImportRequest{
         header(wire::MessageType::kImport), exporter.identity.node, exporter.identity.process, id,
-        wire::kAccessRead | wire::kAccessWrite, wire::ExecutorDemand::kNic, 0});
+        wire::kAccessRead | wire::kAccessWrite, wire::ExecutorDemand::kNic, 0, 0});
     REQUIRE(reply.header.status == wire::Status::kOk);
     return reply;
   }

@@ -42,14 +42,24 @@ std::string find_nicsim(const Options& options) {
 
 std::vector<std::string> nicsim_command(const Options& options, const std::string& socket,
                                         int ready_fd) {
-  return {find_nicsim(options),
-          "--socket",
-          socket,
-          "--foreground",
-          "--nodes",
-          options.nodes_text,
-          "--ready-fd",
-          std::to_string(ready_fd)};
+  std::vector<std::string> command = {find_nicsim(options),
+                                      "--socket",
+                                      socket,
+                                      "--foreground",
+                                      "--nodes",
+                                      options.nodes_text,
+                                      "--ready-fd",
+                                      std::to_string(ready_fd)};
+  if (!options.model.empty()) {
+    // Simulated time begins when the last process has attached.
+    command.insert(command.end(),
+                   {"--model", options.model, "--expect", std::to_string(options.processes)});
+  }
+  for (const std::string& parameter : options.parameters) {
+    command.insert(command.end(), {"--param", parameter});
+  }
+  if (!options.record.empty()) command.insert(command.end(), {"--record", options.record});
+  return command;
 }
 
 }  // namespace vmmc::run

@@ -74,6 +74,19 @@ std::variant<Options, EarlyExit> check(Options options, const std::string& proce
   return options;
 }
 
+// Simulated time is the business of a nicsim of the job's own.
+void add_model(CLI::App& app, Options& options, CLI::Option& socket) {
+  auto* model = app.add_option("--model", options.model,
+                               "Simulated time, by this timing model of nicsim (nicsim "
+                               "--list-models)");
+  model->option_text("NAME")->excludes(&socket);
+  app.add_option("--param", options.parameters,
+                 "With --model: a parameter of the model; may be repeated")
+      ->option_text("KEY=VALUE")
+      ->allow_extra_args(false)
+      ->excludes(&socket);
+}
+
 }  // namespace
 
 std::variant<Options, EarlyExit> parse_options(int argc, const char* const* argv) {
@@ -93,6 +106,10 @@ std::variant<Options, EarlyExit> parse_options(int argc, const char* const* argv
                      ->option_text("NAME");
   auto* nicsim = app.add_option("--nicsim", options.nicsim, "The nicsim to start");
   nicsim->option_text("PATH")->excludes(socket);
+  add_model(app, options, *socket);
+  auto* record = app.add_option("--record", options.record,
+                                "The job's nicsim records every operation to this file");
+  record->option_text("FILE")->excludes(socket);
   app.add_flag("--prefix", options.prefix, "Begin every line of output with [rank]");
   app.add_flag("--version", version, "Print the version and exit");
   try {
@@ -105,6 +122,10 @@ std::variant<Options, EarlyExit> parse_options(int argc, const char* const* argv
   if (version) return EarlyExit{0, version_text()};
   if (count->empty()) return usage_error("-n is required");
   if (!socket->empty() && options.socket.empty()) return usage_error("--socket: an empty name");
+  if (!record->empty() && options.record.empty()) return usage_error("--record: an empty name");
+  if (!options.parameters.empty() && options.model.empty()) {
+    return usage_error("--param needs --model");
+  }
   options.command = app.remaining();
   return check(std::move(options), processes);
 }

@@ -12,11 +12,14 @@
 namespace vmmc::run {
 
 struct Options {
-  std::uint32_t processes = 0;   // > 0
-  std::uint32_t nodes = 4;       // > 0
-  std::string nodes_text = "4";  // as nicsim wants it: "N" or "RxC"
-  std::string socket;            // empty: a nicsim of its own
-  std::string nicsim;            // empty: look for it
+  std::uint32_t processes = 0;          // > 0
+  std::uint32_t nodes = 4;              // > 0
+  std::string nodes_text = "4";         // as nicsim wants it: "N" or "RxC"
+  std::string socket;                   // empty: a nicsim of its own
+  std::string nicsim;                   // empty: look for it
+  std::string model;                    // of nicsim's timing models; empty: real time
+  std::vector<std::string> parameters;  // of the model: KEY=VALUE
+  std::string record;                   // what a nicsim of its own records to; empty: nothing
   bool prefix = false;
   std::vector<std::string> command;  // the program and its arguments; at least one element
 };

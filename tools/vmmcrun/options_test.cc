@@ -37,6 +37,8 @@ TEST_CASE("defaults") {
   CHECK(options.nodes_text == "4");
   CHECK(options.socket.empty());
   CHECK(options.nicsim.empty());
+  CHECK(options.model.empty());
+  CHECK(options.parameters.empty());
   CHECK_FALSE(options.prefix);
   CHECK(options.command == Words{"program"});
 }
@@ -50,6 +52,20 @@ TEST_CASE("every option") {
   CHECK(options.socket == "@name");
   CHECK(options.prefix);
   CHECK(accepted({"-n1", "--nicsim", "/a/b", "program"}).nicsim == "/a/b");
+  CHECK(accepted({"-n1", "--record", "file", "program"}).record == "file");
+}
+
+TEST_CASE("a timing model and its parameters") {
+  const Options options = accepted({"-n1", "--param", "a.b=1", "--model", "shrimp-2",
+                                    "--param=c.d=x y", "program", "--param", "z"});
+  CHECK(options.model == "shrimp-2");
+  CHECK(options.parameters == Words{"a.b=1", "c.d=x y"});
+  CHECK(options.command == Words{"program", "--param", "z"});
+  CHECK(refused({"-n1", "--param", "a.b=1", "program"}).find("--param needs --model") !=
+        std::string::npos);
+  const std::string mistake = refused({"-n1", "--model", "shrimp-2", "--socket", "@a", "program"});
+  CHECK(mistake.find("--socket excludes --model") != std::string::npos);
+  refused({"-n1", "--param", "a.b=1", "--socket", "@a", "program"});
 }
 
 TEST_CASE("what follows the program belongs to the program") {

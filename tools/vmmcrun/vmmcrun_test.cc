@@ -50,12 +50,36 @@ TEST_CASE("two jobs at the same time do not meet") {
   CHECK(first.finish().exit_code == 128 + SIGTERM);
 }
 
+TEST_CASE("nicsim gets the file to record to") {
+  const auto result = run(script({"-n", "1", "--record", "a file"}, "true"), {.fake = "show"});
+  CHECK(contains(result.error + result.output, " --record a file"));
+}
+
 TEST_CASE("nicsim gets the job's socket and the nodes") {
   const auto result =
       run(script({"-n", "1", "--nodes", "2x3"}, "echo $VMMC_SOCKET"), {.fake = "show"});
   const std::string socket = result.output.substr(0, result.output.size() - 1);
   CHECK(result.error.starts_with("[nicsim] --socket " + socket +
                                  " --foreground --nodes 2x3 --ready-fd "));
+}
+
+TEST_CASE("nicsim gets the timing model, its parameters and the number of processes") {
+  const auto result =
+      run(script({"-n", "3", "--model", "shrimp-2", "--param", "a=1", "--param", "b=2"}, "exit 0"),
+          {.fake = "show"});
+  CHECK(contains(result.error, " --model shrimp-2 --expect 3 --param a=1 --param b=2\n"));
+}
+
+TEST_CASE("in simulated time the ranks attach as in real time") {
+  const auto result = run({"-n", "3", "--model", "shrimp-2", runfile("attach_probe")});
+  CHECK(result.exit_code == 0);
+  CHECK(lines(result.output).size() == 3);
+}
+
+TEST_CASE("a model that nicsim does not know ends the job") {
+  const auto result = run(script({"-n", "2", "--model", "sundial"}, "exit 0"));
+  CHECK(result.exit_code == 125);
+  CHECK(contains(result.error, "sundial"));
 }
 
 TEST_CASE("--socket names a nicsim that runs already, even that of a job around this one") {

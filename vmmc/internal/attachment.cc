@@ -54,6 +54,8 @@ Attachment::Attachment(const vmmc_init_options& options, const Settings& setting
                        platform::SharedMapping channel, std::unique_ptr<DestinationSpace> space)
     : self_{meeting.reply.node, meeting.reply.process},
       nodes_(meeting.reply.nodes),
+      simulated_(meeting.reply.clock == wire::kSimulatedTime),
+      recorded_(meeting.reply.recorded != 0),
       channel_mapping_(std::move(channel)),
       doorbell_(std::move(meeting.doorbell)),
       strategy_(settings.strategy),
@@ -69,7 +71,8 @@ Attachment::Attachment(const vmmc_init_options& options, const Settings& setting
       redirections_(connection_, segments_, waiter_),
       exports_(connection_, segments_, redirections_, notifications_, waiter_, nodes_),
       host_(this->channel(), *space_, queue_),
-      imports_(connection_, *space_, queue_, host_, exports_, self_, settings.executor),
+      imports_(connection_, *space_, queue_, host_, exports_, waiter_.time(), self_,
+               settings.executor),
       admission_(this->channel(), waiter_, *space_),
       completion_(waiter_, *space_, queue_),
       deliberate_update_(this->channel(), admission_, segments_, registrations_, queue_,
@@ -112,9 +115,13 @@ int Attachment::attach(const vmmc_init_options& options, std::unique_ptr<Attachm
     waiter.announce_end();
     notifications.announce_end();
   };
+  if (made->simulated_ && !made->waiter_.time().start(made->doorbell_.get())) {
+    return fail(VMMC_ERR_OUT_OF_MEMORY, "no room for what threads remember of simulated time");
+  }
   if (const auto error = made->connection_.start(on_end)) {
     return fail_system("cannot start the control thread", *error);
   }
+  if (made->recorded_) made->queue_.start_marking();
   attachment = std::move(made);
   return VMMC_OK;
 }
@@ -202,7 +209,7 @@ void Attachment::read_counters(vmmc_counters& counters) {
   counters.bytes_redirected = read(counted.bytes_redirected);
   counters.doorbells = queue_.doorbells();
   counters.queue_full_waits = queue_.full_waits();
-  counters.nic_executor_sends = queue_.posted();
+  counters.nic_executor_sends = without(queue_.posted(), queue_.marks_posted());
   counters.host_executor_sends = without(read(counted.host_transfers), host_atomics);
   const RegistrationCache::Counters registered = registrations_.counters();
   counters.registration_hits = registered.hits;
@@ -233,6 +240,7 @@ void Attachment::abandon_in_child() {
   segments_.make_private_after_fork();
   registrations_.after_fork();
   notifications_.abandon_in_child();
+  waiter_.time().abandon_in_child();
   connection_.abandon();
   doorbell_.reset();
 }

@@ -61,6 +61,8 @@ class Attachment {
   HostExecutor& host_executor() { return host_; }
   const HostExecutor& host_executor() const { return host_; }
 
+  SendQueue& queue() { return queue_; }
+
   // As vmmc_fence.
   int fence();
 
@@ -96,6 +98,8 @@ class Attachment {
 
   const vmmc_identity self_;
   const std::uint32_t nodes_;
+  const bool simulated_;
+  const bool recorded_;
   platform::SharedMapping channel_mapping_;
   platform::FileDescriptor doorbell_;
   std::atomic<vmmc_wait_strategy> strategy_{VMMC_WAIT_ADAPTIVE};

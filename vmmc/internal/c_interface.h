@@ -33,10 +33,27 @@ template <typename Function>
   return held == nullptr ? refuse_unattached() : function(*held);
 }
 
+// While nicsim records: what the library does meanwhile is no work of the program's.
+class LibraryWork {
+ public:
+  explicit LibraryWork(SendQueue& queue) : queue_(queue) {
+    if (queue_.marks()) queue_.meter().stop();
+  }
+  ~LibraryWork() {
+    if (queue_.marks()) queue_.meter().go();
+  }
+  LibraryWork(const LibraryWork&) = delete;
+  LibraryWork& operator=(const LibraryWork&) = delete;
+
+ private:
+  SendQueue& queue_;
+};
+
 template <typename Function>
 int attached(Function function) {
   Attachment* const held = attachment();
   if (held == nullptr) return refuse_unattached();
+  const LibraryWork work(held->queue());
   return guarded([&] { return function(*held); });
 }
 

@@ -1,12 +1,14 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Deadlines on the monotonic clock, in ns. Async-signal-safe.
+// Deadlines on the monotonic clock, in ns, or in simulated time. Async-signal-safe.
 #pragma once
 
 #include <time.h>
 
 #include <cstdint>
+
+#include "vmmc/internal/simulated_time.h"
 
 namespace vmmc::internal {
 
@@ -22,7 +24,8 @@ inline std::uint64_t monotonic_ns() {
 class Deadline {
  public:
   // ns; UINT64_MAX: never.
-  explicit Deadline(std::uint64_t timeout) : timeout_(timeout) {}
+  explicit Deadline(std::uint64_t timeout, SimulatedTime* time = nullptr)
+      : timeout_(timeout), time_(time != nullptr && time->on() ? time : nullptr) {}
 
   bool never() const { return at_ == UINT64_MAX || timeout_ == UINT64_MAX; }
 
@@ -32,13 +35,13 @@ class Deadline {
     start(now);
     return now >= at_;
   }
-  bool passed() { return !never() && passed(monotonic_ns()); }
+  bool passed() { return !never() && passed(now()); }
 
   // ns from now; UINT64_MAX: never.
   std::uint64_t remaining() {
     if (never()) return UINT64_MAX;
-    const std::uint64_t now = monotonic_ns();
-    return passed(now) ? 0 : at_ - now;
+    const std::uint64_t time = now();
+    return passed(time) ? 0 : at_ - time;
   }
 
  private:
@@ -47,7 +50,10 @@ class Deadline {
     if (at_ == 0) at_ = now + timeout_ < now ? UINT64_MAX : now + timeout_;
   }
 
+  std::uint64_t now() const { return time_ == nullptr ? monotonic_ns() : time_->now() / 1000 + 1; }
+
   const std::uint64_t timeout_;
+  SimulatedTime* const time_;
   std::uint64_t at_ = 0;  // 0: not started
 };
 

@@ -19,7 +19,11 @@ int fail_transfer(int status, vmmc_send_handle handle) {
 int Completion::test(vmmc_send_handle handle) {
   if (is_delivered(handle)) return VMMC_OK;
   if (!is_handle(handle)) return fail_transfer(VMMC_ERR_BAD_HANDLE, handle);
-  const int status = outcome_of(handle - 1);
+  int status = outcome_of(handle - 1);
+  if (status == VMMC_PENDING && waiter_.time().on()) {
+    waiter_.time().pause();
+    status = outcome_of(handle - 1);
+  }
   return status == VMMC_OK || status == VMMC_PENDING ? status : fail_transfer(status, handle);
 }
 
@@ -33,6 +37,12 @@ int Completion::wait(vmmc_send_handle handle) {
 int Completion::wait_for(std::uint64_t ticket) {
   const int status = queue_.wait_completed(ticket + 1);
   return status == VMMC_OK ? outcome_of(ticket) : status;
+}
+
+int Completion::wait_for_source(std::uint64_t ticket) {
+  if (const int status = queue_.wait_sources_free(ticket + 1); status != VMMC_OK) return status;
+  const int status = outcome_of(ticket);
+  return status == VMMC_PENDING ? VMMC_OK : status;  // a failure is the next fence's
 }
 
 int Completion::outcome_of(std::uint64_t ticket) {

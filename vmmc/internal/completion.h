@@ -15,7 +15,7 @@ namespace vmmc::internal {
 
 class Completion {
  public:
-  Completion(const Waiter& waiter, const DestinationSpace& space, SendQueue& queue)
+  Completion(Waiter& waiter, const DestinationSpace& space, SendQueue& queue)
       : waiter_(waiter), space_(space), queue_(queue) {}
 
   static vmmc_send_handle handle_of(std::uint64_t ticket) { return ticket + 1; }
@@ -33,6 +33,8 @@ class Completion {
 
   // Waits for a ticket. Its status, without a sentence.
   int wait_for(std::uint64_t ticket);
+  // Waits until the source of a ticket may be reused. Its status, if it has completed.
+  int wait_for_source(std::uint64_t ticket);
 
  private:
   int outcome_of(std::uint64_t ticket);
@@ -43,7 +45,7 @@ class Completion {
 
   static constexpr vmmc_send_handle kDelivered = UINT64_MAX;
 
-  const Waiter& waiter_;
+  Waiter& waiter_;
   const DestinationSpace& space_;
   SendQueue& queue_;
   std::atomic<bool> delivered_given_{false};

@@ -130,7 +130,7 @@ int DeliberateUpdate::send_large(Transfer transfer, const Notice& notice) {
     status = post_piece(transfer, source, notice, Report::kByFence, ticket);
   }
   if (end_in_place > 0) {
-    const int delivered = completion_.wait_for(end_in_place - 1);
+    const int delivered = completion_.wait_for_source(end_in_place - 1);
     if (status == VMMC_OK) status = delivered;
   }
   return outcome(status);

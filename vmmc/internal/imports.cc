@@ -28,7 +28,7 @@ wire::ExecutorDemand demand_of(vmmc_executor executor) {
 }  // namespace
 
 int Imports::ask(vmmc_identity exporter, std::uint32_t id, const vmmc_import_options& options,
-                 Asked* asked) {
+                 bool waits, Asked* asked) {
   if (const int status = check_options(options); status != VMMC_OK) return status;
   const auto executor = static_cast<vmmc_executor>(options.executor);
   *asked = {exporter, id, executor == VMMC_EXECUTOR_AUTO ? usual_ : executor, 0};
@@ -42,6 +42,8 @@ int Imports::ask(vmmc_identity exporter, std::uint32_t id, const vmmc_import_opt
   request.buffer_id = id;
   request.access = options.access;
   request.executor = demand_of(asked->executor);
+  request.waits = waits ? 1 : 0;
+  request.timeout = waits ? options.timeout : wire::kNoEnd;
   const int status = connection_.post(wire::MessageType::kImport, request, &asked->number);
   return status == VMMC_ERR_NICSIM_GONE ? fail_nicsim_gone() : status;
 }
@@ -54,16 +56,17 @@ int Imports::await(const Asked& asked, std::uint64_t timeout, Reply* reply) {
 int Imports::import(vmmc_identity exporter, std::uint32_t id, const vmmc_import_options& options,
                     void** proxy, std::size_t* length) {
   Asked asked;
-  int status = ask(exporter, id, options, &asked);
+  int status = ask(exporter, id, options, true, &asked);
   if (status != VMMC_OK) return status;
   Reply reply;
-  status = await(asked, options.timeout, &reply);
+  // In simulated time nicsim keeps the timeout.
+  status = await(asked, time_.on() ? VMMC_FOREVER : options.timeout, &reply);
   if (status == VMMC_ERR_TIMEOUT) {
     status = withdraw(asked, &reply);
-    if (status == VMMC_OK && reply.status() == wire::Status::kImportCancelled) {
-      return fail(VMMC_ERR_TIMEOUT, "process (%u, %u) has exported no buffer %u in %.3f ms",
-                  exporter.node, exporter.process, id, static_cast<double>(options.timeout) / 1e6);
-    }
+  }
+  if (status == VMMC_OK && reply.status() == wire::Status::kImportCancelled) {
+    return fail(VMMC_ERR_TIMEOUT, "process (%u, %u) has exported no buffer %u in %.3f ms",
+                exporter.node, exporter.process, id, static_cast<double>(options.timeout) / 1e6);
   }
   return status == VMMC_OK ? conclude(asked, reply, proxy, length) : status;
 }
@@ -137,7 +140,7 @@ int Imports::start(vmmc_identity exporter, std::uint32_t id, const vmmc_import_o
                    vmmc_import_request* request) {
   const std::lock_guard lock(mutex_);
   const auto entry = started_.emplace(next_request_, Asked{}).first;
-  const int status = ask(exporter, id, options, &entry->second);
+  const int status = ask(exporter, id, options, false, &entry->second);
   if (status != VMMC_OK) {
     started_.erase(entry);
     return status;
@@ -155,6 +158,7 @@ int Imports::test(vmmc_import_request request, void** proxy, std::size_t* length
   std::unique_lock lock(mutex_);
   const auto found = started_.find(request);
   if (found == started_.end()) return no_such_request(request);
+  if (time_.on()) let_answers_come();
   Reply reply;
   const int status = await(found->second, 0, &reply);
   if (status == VMMC_ERR_TIMEOUT) return VMMC_PENDING;
@@ -162,6 +166,14 @@ int Imports::test(vmmc_import_request request, void** proxy, std::size_t* length
   started_.erase(found);
   lock.unlock();
   return status == VMMC_OK ? conclude(asked, reply, proxy, length) : status;
+}
+
+// In simulated time: what nicsim has sent up to now is received before the reply to another request.
+void Imports::let_answers_come() {
+  time_.pause();
+  wire::PlainReply request{};
+  Reply ignored;
+  (void)connection_.call(wire::MessageType::kReadCounters, request, &ignored);
 }
 
 int Imports::cancel(vmmc_import_request request) {

@@ -29,12 +29,14 @@ class Imports {
  public:
   // `usual`: what VMMC_EXECUTOR_AUTO stands for.
   Imports(ControlConnection& connection, DestinationSpace& space, SendQueue& queue,
-          HostExecutor& host, Exports& exports, vmmc_identity self, vmmc_executor usual)
+          HostExecutor& host, Exports& exports, SimulatedTime& time, vmmc_identity self,
+          vmmc_executor usual)
       : connection_(connection),
         space_(space),
         queue_(queue),
         host_(host),
         exports_(exports),
+        time_(time),
         self_(self),
         usual_(usual) {}
 
@@ -62,7 +64,7 @@ class Imports {
     std::uint32_t number;
   };
 
-  int ask(vmmc_identity exporter, std::uint32_t id, const vmmc_import_options& options,
+  int ask(vmmc_identity exporter, std::uint32_t id, const vmmc_import_options& options, bool waits,
           Asked* asked);
   int await(const Asked& asked, std::uint64_t timeout, Reply* reply);
   int withdraw(const Asked& asked, Reply* reply);
@@ -70,6 +72,7 @@ class Imports {
   int use(const Asked& asked, const Import& import, platform::FileDescriptor memory);
   int open_host_executor(const Asked& asked, const Import& import, platform::FileDescriptor memory);
   int give_up(std::uint32_t slot, std::uint32_t generation);
+  void let_answers_come();
   static int no_such_request(vmmc_import_request request);
 
   ControlConnection& connection_;
@@ -77,6 +80,7 @@ class Imports {
   SendQueue& queue_;
   HostExecutor& host_;
   Exports& exports_;
+  SimulatedTime& time_;
   const vmmc_identity self_;
   const vmmc_executor usual_;
   std::mutex mutex_;  // for the two below and for changes of the destination space

@@ -35,6 +35,7 @@
 #include "vmmc/internal/owned_spin_lock.h"
 #include "vmmc/internal/staging_area.h"
 #include "vmmc/internal/waiter.h"
+#include "vmmc/internal/work_meter.h"
 
 namespace vmmc::internal {
 
@@ -79,6 +80,8 @@ class SendQueue {
   std::uint64_t publish(const Slot& slot, const Publication& publication);
   void abandon() { release(); }
 
+  bool in_simulated_time() const { return waiter_.time().on(); }
+
   // Whether the calling thread holds the lock: below the signal handler that it is in.
   bool held() const { return lock_.held(); }
 
@@ -107,6 +110,28 @@ class SendQueue {
   // VMMC_ERR_NICSIM_GONE.
   int wait_for_room();
 
+  // nicsim records: from now on it is told of the program's work before each operation, and of its waits.
+  // In the thread that attaches, before others send.
+  void start_marking();
+  bool marks() const { return meter_.on(); }
+  WorkMeter& meter() { return meter_; }
+  std::uint64_t marks_posted() const { return marks_posted_.load(std::memory_order_relaxed); }
+
+  // What wait() returns. `mark` tells of it, but for its thread, its work, and how it ended.
+  template <typename Wait>
+  int marked(const wire::MarkOperands& mark, Wait wait) {
+    if (!marks()) [[likely]]
+      return wait();
+    const std::uint64_t began = begin_marked();
+    const int status = wait();
+    end_marked(mark, began, status);
+    return status;
+  }
+  // Posts a mark with the work of the calling thread so far. Does not wait: one that cannot be posted is
+  // lost, and a later one tells that it was; its work is not. So it is if the queue is full, or in a handler
+  // that interrupted the holder of the lock.
+  void post_mark(wire::MarkOperands mark);
+
   // Number of tickets posted: all below it have been published.
   std::uint64_t posted() const { return posted_.load(std::memory_order_acquire); }
 
@@ -114,6 +139,8 @@ class SendQueue {
   int test(std::uint64_t ticket) const;
   // VMMC_OK when all tickets below `ticket` have completed; VMMC_ERR_NICSIM_GONE.
   int wait_completed(std::uint64_t ticket);
+  // The same when their source bytes are no longer needed: earlier only in simulated time.
+  int wait_sources_free(std::uint64_t ticket);
   // The same for an atomic operation: then *previous of its publication is set. In any case it is
   // not used any more afterwards.
   int wait_previous(std::uint64_t ticket);
@@ -153,13 +180,17 @@ class SendQueue {
 
  private:
   static constexpr std::uint32_t kSlots = wire::kSendSlots;
-  static constexpr std::uint32_t kReapEvery = 32;
+  static constexpr std::uint64_t kReapEvery = 32;  // a power of two
   static constexpr std::uint32_t kTries = 100;
 
   std::uint64_t completed() const {
     return channel_.send_status.completed.load(std::memory_order_acquire);
   }
   void reap();
+  void attend(Slot& slot);
+  void publish_mark(wire::MarkOperands mark);
+  std::uint64_t begin_marked();
+  void end_marked(wire::MarkOperands mark, std::uint64_t began, int status);
   void ring();
   void release() {
     lock_.unlock();
@@ -204,6 +235,7 @@ class SendQueue {
   std::atomic<std::uintptr_t> put_off_by_{0};  // the thread that was interrupted with the lock
   std::atomic<std::uint64_t> claimed_{0};
   std::atomic<std::uint64_t> posted_{0};
+  std::uint64_t attend_mask_ = kReapEvery - 1;  // attend() to these tickets; marking: to every one
   std::uint64_t reaped_ = 0;
   Failure failure_;
   std::array<Kept, kSlots> kept_;
@@ -212,6 +244,9 @@ class SendQueue {
   alignas(wire::kCacheLineSize) StagingArea staging_;
   alignas(wire::kCacheLineSize) std::atomic<std::uint64_t> doorbells_{0};
   std::atomic<std::uint64_t> full_waits_{0};
+  std::atomic<std::uint64_t> marks_posted_{0};
+  std::atomic<std::uint64_t> marks_lost_{0};  // since the last mark of work
+  WorkMeter meter_;
 };
 
 // What threads change under the lock stands in lines of its own, up to the end of the object.
@@ -223,8 +258,8 @@ inline int SendQueue::begin(Slot& slot) {
   if (!lock_.lock()) return VMMC_ERR_INTERRUPTED_SEND;
   slot.ticket = claimed_.load(std::memory_order_relaxed);
   // Often enough that it never takes long.
-  if (slot.ticket % kReapEvery == 0) [[unlikely]]
-    reap();
+  if ((slot.ticket & attend_mask_) == 0) [[unlikely]]
+    attend(slot);
   if (!has_room(slot.ticket)) [[unlikely]] {
     if (const int status = begin_when_full(slot); status != VMMC_OK) return status;
   }
@@ -237,8 +272,8 @@ inline int SendQueue::try_begin(Slot& slot) {
   if (attempt == OwnedSpinLock::Attempt::kMine) return VMMC_ERR_INTERRUPTED_SEND;
   if (attempt == OwnedSpinLock::Attempt::kBusy) return VMMC_PENDING;
   slot.ticket = claimed_.load(std::memory_order_relaxed);
-  if (slot.ticket % kReapEvery == 0 || !has_room(slot.ticket)) [[unlikely]]
-    reap();
+  if ((slot.ticket & attend_mask_) == 0 || !has_room(slot.ticket)) [[unlikely]]
+    attend(slot);
   if (!has_room(slot.ticket)) [[unlikely]] {
     release();
     return VMMC_PENDING;

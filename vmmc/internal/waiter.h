@@ -27,6 +27,7 @@
 #include "platform/futex.h"
 #include "platform/membarrier.h"
 #include "vmmc/internal/clock.h"
+#include "vmmc/internal/simulated_time.h"
 #include "vmmc/vmmc.h"
 
 namespace vmmc::internal {
@@ -83,7 +84,10 @@ struct CompletionWakes {
 
 class Waiter {
  public:
-  explicit Waiter(wire::Channel& channel) : channel_(channel) {}
+  explicit Waiter(wire::Channel& channel) : channel_(channel), time_(channel) {}
+
+  SimulatedTime& time() { return time_; }
+  const SimulatedTime& time() const { return time_; }
 
   // The right to watch a word: one thread has it, the others are woken by any arrival.
   bool begin_watch() { return !watching_.exchange(true, std::memory_order_acquire); }
@@ -102,6 +106,7 @@ class Waiter {
   void note_end() { gone_.store(true, std::memory_order_seq_cst); }
   void announce_end() {
     note_end();
+    time_.announce_end();
     wake_everybody();
   }
 
@@ -112,6 +117,8 @@ class Waiter {
   int wait_until(Condition condition, vmmc_wait_strategy strategy, std::uint64_t timeout,
                  Wakes&& wakes = {}) {
     if (condition()) return VMMC_OK;
+    if (time_.on()) [[unlikely]]
+      return wait_in_simulated_time(condition, timeout, wakes);
     Deadline deadline(timeout);
     AdaptiveStep adaptive;
     for (std::uint32_t looks = 1;; ++looks) {
@@ -201,7 +208,26 @@ class Waiter {
     }
   }
 
+  // The first look is at the process's clock as it is when all that it has asked for has begun.
+  template <typename Condition, typename Wakes>
+  int wait_in_simulated_time(Condition& condition, std::uint64_t timeout, Wakes& wakes) {
+    std::uint64_t clock = time_.now();
+    const std::uint64_t end = SimulatedTime::end_of(clock, timeout);
+    for (;;) {
+      if (condition()) return VMMC_OK;
+      if (nicsim_gone()) return VMMC_ERR_NICSIM_GONE;
+      if (clock >= end) return VMMC_ERR_TIMEOUT;
+      wire::WakeRequest asked{};
+      const SleepRequest request = wakes.request(asked);
+      clock = time_.park({.reasons = request.reasons,
+                          .wait = SimulatedTime::until(end, clock),
+                          .watch_segment = asked.watch_segment.load(std::memory_order_relaxed),
+                          .watch_offset = asked.watch_offset.load(std::memory_order_relaxed)});
+    }
+  }
+
   wire::Channel& channel_;
+  SimulatedTime time_;
   std::atomic<bool> gone_{false};
   std::atomic<bool> watching_{false};
   std::atomic<std::uint64_t> rung_{0};

@@ -43,6 +43,9 @@ NicsimProcess::NicsimProcess(std::vector<std::string> arguments)
   std::vector<std::string> words{binary,         "--socket",   socket_,
                                  "--foreground", "--ready-fd", ready_fd};
   words.insert(words.end(), arguments.begin(), arguments.end());
+  if (const char* model = std::getenv("VMMC_TEST_MODEL"); model != nullptr) {
+    words.insert(words.end(), {"--model", model});
+  }
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);

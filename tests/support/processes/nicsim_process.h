@@ -19,7 +19,7 @@ std::string nicsim_binary();
 
 class NicsimProcess {
  public:
-  // Starts nicsim and waits until clients can attach.
+  // Starts nicsim and waits until clients can attach. $VMMC_TEST_MODEL: under this timing model.
   explicit NicsimProcess(std::vector<std::string> arguments = {});
   ~NicsimProcess();  // kill() if it still runs
   NicsimProcess(const NicsimProcess&) = delete;

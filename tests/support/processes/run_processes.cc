@@ -64,8 +64,19 @@ void Part::meet() {
       shared_.meetings.fetch_add(1);
       return;
     }
-    ::usleep(100);
+    let_time_pass();
   }
+}
+
+void keep_looking() {
+  constexpr std::uint64_t kNanoseconds = 1000;
+  if (vmmc_time_is_simulated() == 1) (void)vmmc_compute(kNanoseconds);
+}
+
+void let_time_pass() {
+  constexpr unsigned kMicroseconds = 100;
+  if (vmmc_time_is_simulated() == 1) (void)vmmc_compute(std::uint64_t{kMicroseconds} * 1000);
+  ::usleep(kMicroseconds);
 }
 
 void Part::leave() {

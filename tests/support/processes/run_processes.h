@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <string>
 #include <vector>
@@ -34,6 +35,10 @@ struct Shared {
   std::atomic<std::uint32_t> dies_on_purpose[kMaxParts];
   std::atomic<std::uint64_t> values[64];  // for the test's own use, zero at the start
 };
+
+// For test cases that cannot be run in simulated time (doctest::skip(needs_real_time())): those whose
+// parts wait for each other, or their threads for each other, by other means than VMMC.
+inline bool needs_real_time() { return std::getenv("VMMC_TEST_MODEL") != nullptr; }
 
 class Part {
  public:
@@ -63,6 +68,13 @@ class Part {
 
 void run_processes(const NicsimProcess& nicsim, std::vector<std::function<void(Part&)>> parts);
 void run_processes(const std::string& socket, std::vector<std::function<void(Part&)>> parts);
+
+// Between two looks at something that another part brings about: 100 us, also of simulated time, for
+// parts that are attached would stand still with it.
+void let_time_pass();
+
+// The same for a loop that does nothing but look: in real time it takes no time.
+void keep_looking();
 
 [[noreturn]] void fail_part(const char* file, int line, const std::string& what);
 

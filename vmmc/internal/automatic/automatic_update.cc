@@ -59,6 +59,14 @@ PacketUnit unit_of(const vmmc_bind_options& options) {
   }
 }
 
+// In simulated time the model's packetizer combines, with the model's timer: it has to see each store.
+void leave_combining_to_nicsim(Binding& binding) {
+  if (binding.unit != PacketUnit::kRun) return;
+  binding.unit = PacketUnit::kStore;
+  binding.combining = binding.timer != 0 ? wire::kCombineTimer : wire::kCombineBlock;
+  binding.timer = 0;
+}
+
 }  // namespace
 
 void AutomaticUpdate::Unmap::operator()(Packetizer* packetizer) const {
@@ -124,6 +132,7 @@ int AutomaticUpdate::make_binding(PageRange pages, const void* proxy, const Impo
       binding.capture != VMMC_CAPTURE_SHARED) {
     binding.timer = options.timer;
   }
+  if (waiter_.time().on()) leave_combining_to_nicsim(binding);
   binding.import_slot = import.slot;
   binding.import_generation = import.generation;
   binding.destination = space_.offset_of(proxy);
@@ -331,6 +340,7 @@ int AutomaticUpdate::flush() {
     const int flushed = each->flush();
     if (status == VMMC_OK) status = flushed;
   }
+  if (status == VMMC_OK && waiter_.time().on()) status = poster_.post_flush();
   return status == VMMC_OK ? status : fail(status, "%s", status_sentence(status));
 }
 
@@ -341,6 +351,7 @@ std::uint64_t AutomaticUpdate::look(std::uint64_t now) {
     const std::uint64_t next = each->look(now);
     if (next < due) due = next;
   }
+  waiter_.time().give_back();  // the thread sleeps outside of simulated time
   return due;
 }
 

@@ -34,7 +34,8 @@ struct Binding final : StoreSink {
   Packetizer* packetizer = nullptr;
   PacketUnit unit = PacketUnit::kRun;
   bool notify = false;
-  std::uint64_t timer = 0;  // ns that a packet may stay open; 0: any time
+  std::uint8_t combining = 0;  // in simulated time: what nicsim's packetizer is asked for
+  std::uint64_t timer = 0;     // ns that a packet may stay open; 0: any time
   int capture = VMMC_CAPTURE_TRAP;
   std::uint32_t import_slot = 0;
   std::uint32_t import_generation = 0;

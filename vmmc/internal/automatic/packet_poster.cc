@@ -12,6 +12,10 @@ bool same_import(const Binding& a, const Binding& b) {
   return a.import_slot == b.import_slot && a.import_generation == b.import_generation;
 }
 
+std::uint8_t flags_of(const Binding& binding) {
+  return binding.notify ? wire::kNotify : binding.combining;
+}
+
 void address(wire::SendDescriptor& descriptor, const Binding& binding,
              const CombiningBuffer::Packet& packet) {
   descriptor.import_slot = binding.import_slot;
@@ -43,6 +47,14 @@ int PacketPoster::post_end(Binding& binding, BufferOrder& buffer) {
   static constexpr std::byte kAny{};
   if (binding.silent || fate_of(binding, buffer.bindings) == Fate::kPost) return VMMC_OK;
   return post(binding, {binding.pages.begin, &kAny, sizeof kAny}, buffer);
+}
+
+int PacketPoster::post_flush() {
+  SendQueue::Slot slot;
+  if (const int status = queue_.begin(slot); status != VMMC_OK) return status;
+  slot.descriptor->import_slot = 0;  // there is none
+  queue_.publish(slot, {.place = wire::LocalPlace::kInline, .operation = wire::Operation::kFlush});
+  return VMMC_OK;
 }
 
 bool PacketPoster::try_host(const Binding& binding, const CombiningBuffer::Packet& packet,
@@ -91,7 +103,7 @@ int PacketPoster::post_inline(const Binding& binding, const CombiningBuffer::Pac
   if (binding.notify) slot.descriptor->inline_notify.immediate = 0;
   ticket = queue_.publish(slot, {.place = wire::LocalPlace::kInline,
                                  .operation = wire::Operation::kAutomaticUpdate,
-                                 .flags = binding.notify ? wire::kNotify : std::uint8_t{0},
+                                 .flags = flags_of(binding),
                                  .inline_length = static_cast<std::uint8_t>(packet.length)});
   return VMMC_OK;
 }
@@ -113,6 +125,7 @@ int PacketPoster::post_staged(const Binding& binding, const CombiningBuffer::Pac
   slot.descriptor->local.address = claim.offset;
   ticket = queue_.publish(slot, {.place = wire::LocalPlace::kStaged,
                                  .operation = wire::Operation::kAutomaticUpdate,
+                                 .flags = binding.combining,
                                  .blocks = claim.blocks});
   return VMMC_OK;
 }

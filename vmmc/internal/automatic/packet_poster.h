@@ -43,6 +43,9 @@ class PacketPoster {
   // if there had been one.
   int post_end(Binding& binding, BufferOrder& buffer);
 
+  // In simulated time: what nicsim's packetizer holds leaves.
+  int post_flush();
+
   SendQueue& queue() { return queue_; }
   const SendQueue& queue() const { return queue_; }
 

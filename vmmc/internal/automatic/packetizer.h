@@ -124,6 +124,7 @@ class Packetizer {
   }
   bool acquire_busy();
   int wait_for_room();
+  bool post_deferred();
 
   // These have the lock, and return VMMC_PENDING or VMMC_ERR_INTERRUPTED_SEND if what they need
   // cannot be posted now.

@@ -18,11 +18,17 @@ DeliveryGate::Change DeliveryGate::change(Next next) {
   return made;
 }
 
+// In simulated time the handler goes on only while this thread is parked.
+void DeliveryGate::sleep(std::uint32_t ends) {
+  if (time_ != nullptr && time_->on()) return time_->pause();
+  platform::futex_wait(ends_, ends, UINT64_MAX);
+}
+
 void DeliveryGate::block() {
   std::uint32_t ends = ends_.load(std::memory_order_acquire);
   Change made = change(gate::after_block);
   while (gate::runs_elsewhere(made.after, made.me)) {
-    platform::futex_wait(ends_, ends, UINT64_MAX);
+    sleep(ends);
     ends = ends_.load(std::memory_order_acquire);
     made = change(gate::after_await);
   }
@@ -55,7 +61,7 @@ bool DeliveryGate::running_here() const {
 void DeliveryGate::await_end() {
   const std::uint32_t ends = ends_.load(std::memory_order_acquire);
   const Change made = change(gate::after_await);
-  if (gate::runs_elsewhere(made.after, made.me)) platform::futex_wait(ends_, ends, UINT64_MAX);
+  if (gate::runs_elsewhere(made.after, made.me)) sleep(ends);
 }
 
 }  // namespace vmmc::internal

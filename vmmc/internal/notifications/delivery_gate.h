@@ -20,11 +20,14 @@
 
 #include "platform/futex.h"
 #include "vmmc/internal/notifications/gate_word.h"
+#include "vmmc/internal/simulated_time.h"
 
 namespace vmmc::internal {
 
 class DeliveryGate {
  public:
+  explicit DeliveryGate(SimulatedTime* time = nullptr) : time_(time) {}
+
   using Entry = gate::Entry;
 
   struct Unblocked {
@@ -59,6 +62,9 @@ class DeliveryGate {
   template <typename Next>
   Change change(Next next);
 
+  void sleep(std::uint32_t ends);
+
+  SimulatedTime* const time_;
   std::atomic<gate::Word> word_{0};
   std::atomic<std::uint32_t> ends_{0};  // of awaited handlers; a futex
 };

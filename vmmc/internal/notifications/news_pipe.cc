@@ -20,6 +20,7 @@ std::optional<platform::SystemError> NewsPipe::start() {
 void NewsPipe::announce_to_followers() {
   news_.fetch_add(1, std::memory_order_seq_cst);
   if (followers_.load(std::memory_order_seq_cst) != 0) platform::futex_wake(news_);
+  if (simulated()) time_->wake(wire::kWakeOnNotification);
 }
 
 void NewsPipe::announce() {
@@ -29,6 +30,11 @@ void NewsPipe::announce() {
   const std::uint64_t one = 1;
   (void)!::write(wake_.get(), &one, sizeof one);
   errno = saved;
+}
+
+void NewsPipe::announce_end() {
+  announce();
+  if (simulated()) time_->wake_at_once(wire::kWakeOnNotification);
 }
 
 bool NewsPipe::drain() {
@@ -44,6 +50,13 @@ bool NewsPipe::drain() {
   }
   errno = saved;
   return found;
+}
+
+void NewsPipe::park(std::uint32_t news, std::uint64_t timeout) {
+  time_->park({.reasons = wire::kWakeOnNotification,
+               .wait = SimulatedTime::end_of(0, timeout),
+               .word = &news_,
+               .expected = news});
 }
 
 void NewsPipe::poll(std::uint64_t timeout) {

@@ -26,13 +26,16 @@
 #include "platform/file_descriptor.h"
 #include "platform/futex.h"
 #include "platform/result.h"
+#include "vmmc/internal/simulated_time.h"
 
 namespace vmmc::internal {
 
 class NewsPipe {
  public:
   // The reading end, which does not block.
-  explicit NewsPipe(platform::FileDescriptor pipe) : pipe_(std::move(pipe)) {}
+  // In simulated time the sleepers park instead.
+  explicit NewsPipe(platform::FileDescriptor pipe, SimulatedTime* time = nullptr)
+      : time_(time), pipe_(std::move(pipe)) {}
 
   // Before the first sleep.
   std::optional<platform::SystemError> start();
@@ -42,6 +45,9 @@ class NewsPipe {
 
   // Everybody who sleeps wakes and looks again. Leaves errno unchanged.
   void announce();
+
+  // The same for sleepers whose ends the calling thread is about to wait for.
+  void announce_end();
 
   // Empties the pipe. True: there was something in it, or nicsim's end was found; the caller
   // announces. Leaves errno unchanged.
@@ -55,6 +61,11 @@ class NewsPipe {
   // the sleeper still has nothing to do.
   template <typename Still>
   void sleep(std::uint32_t news, std::uint64_t timeout, Still still) {
+    if (simulated()) {
+      drain();
+      if (still() && !hung_up()) park(news, timeout);
+      return;
+    }
     if (watched_.exchange(true, std::memory_order_seq_cst)) {
       followers_.fetch_add(1, std::memory_order_seq_cst);
       if (still()) platform::futex_wait(news_, news, timeout);
@@ -69,6 +80,7 @@ class NewsPipe {
 
   // The same for one who does not care for the pipe now.
   void sleep_for_news(std::uint32_t news) {
+    if (simulated()) return park(news, UINT64_MAX);
     followers_.fetch_add(1, std::memory_order_seq_cst);
     platform::futex_wait(news_, news, UINT64_MAX);
     followers_.fetch_sub(1, std::memory_order_seq_cst);
@@ -81,9 +93,12 @@ class NewsPipe {
   }
 
  private:
+  bool simulated() const { return time_ != nullptr && time_->on(); }
+  void park(std::uint32_t news, std::uint64_t timeout);
   void poll(std::uint64_t timeout);
   void announce_to_followers();
 
+  SimulatedTime* const time_;
   platform::FileDescriptor pipe_;
   platform::FileDescriptor wake_;  // eventfd: wakes the watcher
   std::atomic<std::uint32_t> news_{0};

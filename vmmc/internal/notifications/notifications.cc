@@ -39,7 +39,8 @@ Notifications::Notifications(wire::Channel& channel, Waiter& waiter, platform::F
                              int doorbell, vmmc_delivery delivery, int signal)
     : waiter_(waiter),
       delivery_(delivery),
-      pipe_(std::move(pipe)),
+      gate_(&waiter.time()),
+      pipe_(std::move(pipe), &waiter.time()),
       queue_(channel, doorbell),
       signal_(pipe_.fd(), signal) {}
 
@@ -59,9 +60,7 @@ int Notifications::start_delivery() {
     case VMMC_DELIVER_BY_THREAD:
       return start_thread();
     case VMMC_DELIVER_BY_SIGNAL:
-      if (const int status = signal_.start(on_signal, this); status != VMMC_OK) return status;
-      deliver_here();  // arms the queue
-      return VMMC_OK;
+      return start_signal();
     case VMMC_DELIVER_BY_DISPATCH:
       break;
   }
@@ -73,15 +72,43 @@ int Notifications::start_delivery() {
   return VMMC_OK;
 }
 
+// In simulated time a thread raises the signal when nicsim has let it go on: the clock stands still
+// until the handler has run.
+int Notifications::start_signal() {
+  const bool simulated = waiter_.time().on();
+  const int status = signal_.start(
+      on_signal, this, simulated ? SignalDelivery::Source::kThread : SignalDelivery::Source::kPipe);
+  if (status != VMMC_OK) return status;
+  if (simulated) waiter_.time().on_notification(raise_if_new, this);
+  deliver_here();  // arms the queue
+  return VMMC_OK;
+}
+
+// Real-time signals queue up: one for each notification at most.
+void Notifications::raise_if_new(void* self) {
+  auto& notifications = *static_cast<Notifications*>(self);
+  const std::uint64_t produced = notifications.queue_.produced();
+  if (notifications.raised_for_.exchange(produced, std::memory_order_relaxed) == produced) return;
+  notifications.signal_.raise();
+}
+
 int Notifications::start_thread() {
   const SignalsBlocked blocked;
+  SimulatedTime& time = waiter_.time();
+  const int context = time.on() ? time.claim() : 0;
   try {
-    thread_ = std::thread([this] { run_thread(); });
+    thread_ = std::thread([this, &time, context] {
+      if (time.on()) time.adopt(context);
+      run_thread();
+    });
   } catch (const std::system_error& error) {
+    if (time.on()) time.release(context);
     return fail_system("cannot start the notification thread",
                        {"pthread_create", error.code().value()});
   }
   ::pthread_setname_np(thread_.native_handle(), "vmmc-notify");
+  // Whether its first look at the gate finds it blocked must not depend on who is faster.
+  if (time.on()) time.await_first_park(context);
   return VMMC_OK;
 }
 
@@ -90,9 +117,10 @@ void Notifications::stop() {
   if (stopping_.load(std::memory_order_relaxed)) return;
   stopping_.store(true, std::memory_order_release);
   if (thread_.joinable()) {
-    pipe_.announce();
+    pipe_.announce_end();
     thread_.join();
   }
+  waiter_.time().on_notification(nullptr, nullptr);
   signal_.stop();
   drop_all();
 }
@@ -119,6 +147,8 @@ void Notifications::remove_handler(std::uint64_t cookie) {
   lock.unlock();  // a handler that runs may add and remove others
   drop_queued(cookie);
   pipe_.announce();
+  // Those that wait for it look at once: the program may be about to join their threads.
+  if (waiter_.time().on()) waiter_.time().pause();
   if (gate_.running_here()) return;
   while (running_.load(std::memory_order_acquire) == cookie) gate_.await_end();
 }
@@ -181,6 +211,20 @@ void Notifications::drop_all() {
 
 // ----------------------------------------------------------------------------------- delivery
 
+void Notifications::call(const NotificationHandler& handler,
+                         const vmmc_notification& notification) noexcept {
+  if (sends_ == nullptr || !sends_->marks()) {
+    handler.handler(&notification, handler.argument);
+    return;
+  }
+  WorkMeter& meter = sends_->meter();
+  const bool ran = meter.enter_handler();
+  sends_->post_mark(wire::make_mark(wire::MarkKind::kHandlerBegins));
+  handler.handler(&notification, handler.argument);
+  sends_->post_mark(wire::make_mark(wire::MarkKind::kHandlerEnds));
+  meter.leave_handler(ran);
+}
+
 // Within the gate: runs the handler of the oldest notification before number `end` that has one.
 Notifications::Found Notifications::run_next(std::uint64_t end) noexcept {
   wire::Notification raw{};
@@ -192,7 +236,7 @@ Notifications::Found Notifications::run_next(std::uint64_t end) noexcept {
   unlock_queue();
   if (!found) return Found::kNothing;
   const vmmc_notification notification = describe(raw, handler);
-  handler.handler(&notification, handler.argument);
+  call(handler, notification);
   running_.store(0, std::memory_order_release);
   return Found::kRan;
 }
@@ -276,7 +320,11 @@ int Notifications::unblock() {
     return fail(VMMC_ERR_IN_HANDLER, "the block of a running handler cannot be undone");
   }
   if (unblocked.result <= 0) return unblocked.result;
-  if (delivery_ == VMMC_DELIVER_BY_THREAD && unblocked.wanted) pipe_.announce();
+  if (delivery_ == VMMC_DELIVER_BY_THREAD && unblocked.wanted) {
+    pipe_.announce();
+    // One processor: the handlers run before the program goes on.
+    if (waiter_.time().on()) waiter_.time().pause();
+  }
   if (delivery_ == VMMC_DELIVER_BY_SIGNAL && (unblocked.wanted || queue_.pending())) {
     const SignalDelivery::Held held(signal_.signal());
     while (deliver_here() == Outcome::kBusy) gate_.await_end();
@@ -316,7 +364,11 @@ int Notifications::wait(std::uint64_t cookie, std::uint64_t timeout,
     return fail(VMMC_ERR_IN_HANDLER, "a handler cannot wait for notifications");
   }
   table_.begin_wait(cookie);
-  const int status = wait_for(cookie, timeout, notification);
+  const auto wait = [&] { return wait_for(cookie, timeout, notification); };
+  const int status =
+      sends_ == nullptr
+          ? wait()
+          : sends_->marked(wire::make_mark(wire::MarkKind::kWaitForNotification), wait);
   end_wait(cookie);
   if (status == VMMC_OK) return VMMC_OK;
   return fail(status, "waiting for a notification: %s", status_sentence(status));
@@ -324,7 +376,7 @@ int Notifications::wait(std::uint64_t cookie, std::uint64_t timeout,
 
 int Notifications::wait_for(std::uint64_t cookie, std::uint64_t timeout,
                             vmmc_notification* notification) {
-  Deadline deadline(timeout);
+  Deadline deadline(timeout, &waiter_.time());
   for (;;) {
     const std::uint32_t news = pipe_.news();
     const std::uint64_t produced = queue_.produced();
@@ -403,6 +455,7 @@ int Notifications::dispatch(std::size_t most) {
   const bool left = show_ready();
   dispatching_.store(false, std::memory_order_release);
   if (ran == 0 && gone && !left) return fail_nicsim_gone();
+  if (ran == 0 && waiter_.time().on()) (void)waiter_.time().now();
   return static_cast<int>(ran);
 }
 

@@ -101,8 +101,10 @@ class Notifications {
   int start();
   int start_delivery();
   int start_thread();
+  int start_signal();
   void run_thread();
   static void on_signal(void* self);
+  static void raise_if_new(void* self);
   void go_on();
 
   bool lock_queue();
@@ -113,6 +115,7 @@ class Notifications {
   void drop_all();
 
   Found run_next(std::uint64_t end) noexcept;
+  void call(const NotificationHandler& handler, const vmmc_notification& notification) noexcept;
   Outcome run_queued();
   Outcome deliver_here();
   void deliver();
@@ -137,6 +140,8 @@ class Notifications {
   DispatchDescriptor dispatched_;          // set under lock_
   std::atomic<std::uint64_t> running_{0};  // cookie of the running handler; set under lock_
   std::atomic<bool> deferred_{false};      // somebody was locked out
+  std::atomic<std::uint64_t> raised_for_{
+      0};  // notifications that there were at the last raise_if_new()
 
   SendQueue* sends_ = nullptr;  // see keep_off()
 

@@ -57,7 +57,7 @@ int SignalDelivery::check(int signal) {
 SignalDelivery::SignalDelivery(int pipe, int signal)
     : pipe_(pipe), signal_(signal == 0 ? SIGRTMIN + 2 : signal) {}
 
-int SignalDelivery::start(Function function, void* argument) {
+int SignalDelivery::start(Function function, void* argument, Source source) {
   if (::sigaction(signal_, nullptr, &previous_) != 0) {
     return fail_system("cannot deliver by signal", platform::last_system_error("sigaction"));
   }
@@ -75,7 +75,10 @@ int SignalDelivery::start(Function function, void* argument) {
   action.sa_flags = SA_RESTART | SA_ONSTACK;
   ::sigemptyset(&action.sa_mask);
   started_ = true;
-  if (::sigaction(signal_, &action, nullptr) == 0 && raise_from_pipe() == 0) return VMMC_OK;
+  if (::sigaction(signal_, &action, nullptr) == 0 &&
+      (source == Source::kThread || raise_from_pipe() == 0)) {
+    return VMMC_OK;
+  }
   const platform::SystemError error = platform::last_system_error("fcntl");
   stop();
   return fail_system("cannot deliver by signal", error);
@@ -88,6 +91,8 @@ int SignalDelivery::raise_from_pipe() {
   const int flags = ::fcntl(pipe_, F_GETFL);
   return flags < 0 ? -1 : ::fcntl(pipe_, F_SETFL, flags | O_ASYNC);
 }
+
+void SignalDelivery::raise() const { (void)::pthread_kill(::pthread_self(), signal_); }
 
 void SignalDelivery::stop() {
   if (!started_) return;

@@ -36,8 +36,13 @@ class SignalDelivery {
 
   int signal() const { return signal_; }
 
+  // Who raises the signal: the kernel when there is something in the pipe, or raise().
+  enum class Source { kPipe, kThread };
+
   // VMMC_OK; VMMC_ERR_INVALID_ARGUMENT: the program handles the signal itself; VMMC_ERR_SYSTEM.
-  int start(Function function, void* argument);
+  int start(Function function, void* argument, Source source = Source::kPipe);
+  // In the calling thread. Async-signal-safe.
+  void raise() const;
   void stop();
 
   // In a forked child: its own signal does nothing any more. Async-signal-safe.
