@@ -88,10 +88,13 @@ static void spawn(const char* program, int worker, NodeID node, SBL_Squid* squid
   must(SBL_Spawn((char*)program, arguments, node, squid), "spawn");
 }
 
+static Int32 end_of(int worker, int workers, Int32 limit) {
+  return worker == workers - 1 ? limit : (worker + 1) * (limit / workers);
+}
+
 static void give_orders(Int32* proxies[], int workers, Int32 limit) {
   for (int worker = 0; worker < workers; ++worker) {
-    const Int32 share = limit / workers;
-    struct Order order = {worker * share, worker == workers - 1 ? limit : (worker + 1) * share, 1};
+    struct Order order = {worker * (limit / workers), end_of(worker, workers, limit), 1};
     must(SBL_SendMsg(&order.first, proxies[worker], sizeof order / 4), "order");
   }
 }
@@ -129,7 +132,11 @@ static int lead(const char* program, Int32 limit, int workers) {
   while (reports < workers) {
   }
   for (int worker = 0; worker < workers; ++worker) {
-    printf("worker %d got to %d\n", worker, ((volatile Int32*)board)[worker * kPageWords]);
+    const volatile Int32* progress = &board[worker * kPageWords];
+    /* A report may overtake the last store: the packet of that may still be open. */
+    while (*progress != end_of(worker, workers, limit)) {
+    }
+    printf("worker %d got to %d\n", worker, *progress);
   }
   printf("%d primes\n", primes);
   free(nodes);
