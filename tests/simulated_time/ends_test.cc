@@ -252,13 +252,15 @@ TEST_CASE("nicsim is killed while a process waits for a notification") {
 
 TEST_CASE("nicsim leaves with its last client") {
   NicsimProcess nicsim({"--model", "shrimp-2", "--leave-with-last-client"});
-  run_processes(nicsim, {[](Part&) {
+  run_processes(nicsim, {[](Part& part) {
                            attach();
+                           part.meet();
                            EXPECT(vmmc_compute(5'000'000) == VMMC_OK);
                            EXPECT(vmmc_finalize() == VMMC_OK);
                          },
                          [](Part& part) {
                            attach();
+                           part.meet();
                            EXPECT(vmmc_compute(1'000'000) == VMMC_OK);
                            part.die();
                          }});
