@@ -89,7 +89,7 @@ int serve(const nicsim::Options& options, platform::FileDescriptor listener,
   boost::asio::io_context context(1);
   std::unique_ptr<nicsim::Loop> loop;
   nicsim::ControlServer server(
-      context, std::move(listener), options.nodes, options.any_user,
+      context, std::move(listener), options.shape.nodes(), options.any_user,
       {.attached = [&](nicsim::Process& process) { loop->attached(process); },
        .doorbell = [&](nicsim::Process& process) { loop->doorbell(process); },
        .leaving = [&](nicsim::Process& process) { loop->leaving(process); },

@@ -104,7 +104,6 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
     return status == 0 ? 0 : 2;
   }
   options.shape = *parse_shape(nodes);
-  options.nodes = options.shape.nodes();
   options.any_user = users == "any";
   if (const std::optional<int> status = model.apply(options)) return *status;
   if (const char* problem = problem_of_recording(options, app.count("--record") > 0)) {

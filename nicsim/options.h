@@ -24,7 +24,6 @@ struct Shape {
 struct Options {
   std::string socket;  // the user's default if not given
   Shape shape{2, 2};
-  std::uint32_t nodes = 4;                  // shape.nodes()
   std::optional<model::TimingModel> model;  // none: real time
   std::string model_name = "none";
   std::uint32_t expected_processes = 0;  // that attach before simulated time begins

@@ -86,7 +86,7 @@ TEST_CASE("nodes are rows x columns, or a number that becomes the most square sh
 
 TEST_CASE("defaults") {
   const auto options = std::get<Options>(parse({}));
-  CHECK(options.nodes == 4);
+  CHECK(options.shape.nodes() == 4);
   CHECK(options.shape.rows == 2);
   CHECK(options.shape.columns == 2);
   CHECK_FALSE(options.model.has_value());
@@ -102,7 +102,7 @@ TEST_CASE("every option is read") {
       parse({"--socket", "/run/x", "--nodes", "2x4", "--foreground", "--log", "debug", "--users",
              "any", "--leave-with-last-client", "--ready-fd", "5"}));
   CHECK(options.socket == "/run/x");
-  CHECK(options.nodes == 8);
+  CHECK(options.shape.nodes() == 8);
   CHECK(options.shape.rows == 2);
   CHECK(options.shape.columns == 4);
   CHECK(options.foreground);

@@ -153,37 +153,21 @@ void MachineTraffic::delivered(Operation& operation, bool accepted) {
 
 MachineTrafficResult MachineTraffic::run(const TrafficProgress& progress) {
   for (std::uint32_t node = 0; node < shape_.nodes(); ++node) make_next(node);
-  while (!queue_.empty() && queue_.next() <= times_.end) {
-    queue_.step();
-    if (progress && queue_.executed() % kEventsBetweenProgress == 0) {
-      progress(share_done(queue_.now(), times_, arrived_, shape_.nodes()));
-    }
-  }
-  if (progress) progress(1);
+  run_events(queue_, times_, shape_.nodes(), progress, [&] { return arrived_; });
   return result();
 }
 
 MachineTrafficResult MachineTraffic::result() const {
   MachineTrafficResult result;
-  const bool all_arrived =
-      settings_.updates_per_node != 0 && arrived_ == settings_.updates_per_node * shape_.nodes();
-  result.simulated_ns = parts::to_ns(all_arrived ? last_arrival_ : times_.end);
   result.updates = arrived_;
-  result.bytes = arrived_ * settings_.update_bytes;
-  result.mb_per_s = static_cast<double>(result.bytes) * 1e3 / result.simulated_ns;
-  result.node_mb_per_s = result.mb_per_s / shape_.nodes();
-  result.latency_p50_ns = parts::to_ns(latencies_.percentile(50));
-  result.latency_p99_ns = parts::to_ns(latencies_.percentile(99));
-  result.latency_max_ns = parts::to_ns(latencies_.max());
+  fill_common(result, {arrived_, settings_.update_bytes, last_arrival_, latencies_}, times_,
+              shape_.nodes(), hardware_.backplane_counters(), queue_);
   for (std::uint32_t node = 0; node < shape_.nodes(); ++node) {
     const parts::Hardware::Counters counters = hardware_.counters(node);
     result.packets += counters.format_and_send.packets;
     result.fifo_interrupts += counters.outgoing_fifo.interrupts;
     result.most_fifo_bytes = std::max(result.most_fifo_bytes, counters.outgoing_fifo.most_bytes);
   }
-  result.hops = hardware_.backplane_counters().hops;
-  result.blocked_ns = parts::to_ns(hardware_.backplane_counters().blocked_ps);
-  result.events = queue_.executed();
   return result;
 }
 

@@ -125,13 +125,7 @@ void Traffic::free_room(std::uint64_t node) {
 
 TrafficResult Traffic::run(const TrafficProgress& progress) {
   for (std::uint32_t node = 0; node < count_; ++node) make_next(node);
-  while (!queue_.empty() && queue_.next() <= times_.end) {
-    queue_.step();
-    if (progress && queue_.executed() % kEventsBetweenProgress == 0) {
-      progress(share_done(queue_.now(), times_, backplane_->counters().parcels, count_));
-    }
-  }
-  if (progress) progress(1);
+  run_events(queue_, times_, count_, progress, [&] { return backplane_->counters().parcels; });
   return result();
 }
 
@@ -139,18 +133,8 @@ TrafficResult Traffic::result() const {
   const parts::BackplanePort::Counters& counters = backplane_->counters();
   TrafficResult result;
   result.parcels = counters.parcels;
-  result.bytes = counters.parcels * settings_.parcel_bytes;
-  const bool all_arrived =
-      settings_.parcels_per_node != 0 && counters.parcels == settings_.parcels_per_node * count_;
-  result.simulated_ns = parts::to_ns(all_arrived ? last_arrival_ : times_.end);
-  result.mb_per_s = static_cast<double>(result.bytes) * 1e3 / result.simulated_ns;
-  result.node_mb_per_s = result.mb_per_s / count_;
-  result.latency_p50_ns = parts::to_ns(latencies_.percentile(50));
-  result.latency_p99_ns = parts::to_ns(latencies_.percentile(99));
-  result.latency_max_ns = parts::to_ns(latencies_.max());
-  result.hops = counters.hops;
-  result.blocked_ns = parts::to_ns(counters.blocked_ps);
-  result.events = queue_.executed();
+  fill_common(result, {counters.parcels, settings_.parcel_bytes, last_arrival_, latencies_}, times_,
+              count_, counters, queue_);
   result.backplane_bytes = mesh_ ? mesh_->bytes() : crossbar_->bytes();
   return result;
 }

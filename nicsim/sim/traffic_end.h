@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// When a run of a traffic generator ends, and how far it is: what those of the backplane and of whole
-// nodes have in common.
+// The course of a run of a traffic generator, its end, and what came of it: what those of the backplane
+// and of whole nodes have in common.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,9 @@
 #include <optional>
 #include <string>
 
+#include "nicsim/parts/backplane_port.h"
 #include "nicsim/parts/event_queue.h"
+#include "nicsim/sim/traffic_latencies.h"
 #include "nicsim/sim/traffic_source.h"
 
 namespace vmmc::nicsim::sim {
@@ -51,6 +53,46 @@ inline double share_done(parts::Time now, const TrafficTimes& times, std::uint64
     share = std::max(share, static_cast<double>(arrived) / all);
   }
   return std::min(share, 1.0);
+}
+
+// Carries out all events up to the end. arrived(): how many have, of all nodes; progress(share) may be
+// empty.
+template <typename Progress, typename Arrived>
+void run_events(parts::EventQueue& queue, const TrafficTimes& times, std::uint32_t nodes,
+                const Progress& progress, Arrived arrived) {
+  while (!queue.empty() && queue.next() <= times.end) {
+    queue.step();
+    if (progress && queue.executed() % kEventsBetweenProgress == 0) {
+      progress(share_done(queue.now(), times, arrived(), nodes));
+    }
+  }
+  if (progress) progress(1);
+}
+
+// What has arrived in a run that is over, each of so many bytes.
+struct TrafficArrivals {
+  std::uint64_t count;
+  std::uint64_t bytes_of_each;
+  parts::Time last;
+  const TrafficLatencies& latencies;  // picoseconds
+};
+
+// Fills the members of a result that every kind of traffic has.
+template <typename Result>
+void fill_common(Result& result, const TrafficArrivals& arrived, const TrafficTimes& times,
+                 std::uint32_t nodes, const parts::BackplanePort::Counters& backplane,
+                 const parts::EventQueue& queue) {
+  const bool all_arrived = times.most != 0 && arrived.count == times.most * nodes;
+  result.simulated_ns = parts::to_ns(all_arrived ? arrived.last : times.end);
+  result.bytes = arrived.count * arrived.bytes_of_each;
+  result.mb_per_s = static_cast<double>(result.bytes) * 1e3 / result.simulated_ns;
+  result.node_mb_per_s = result.mb_per_s / nodes;
+  result.latency_p50_ns = parts::to_ns(arrived.latencies.percentile(50));
+  result.latency_p99_ns = parts::to_ns(arrived.latencies.percentile(99));
+  result.latency_max_ns = parts::to_ns(arrived.latencies.max());
+  result.hops = backplane.hops;
+  result.blocked_ns = parts::to_ns(backplane.blocked_ps);
+  result.events = queue.executed();
 }
 
 }  // namespace vmmc::nicsim::sim
