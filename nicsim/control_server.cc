@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -33,16 +34,17 @@ ControlServer::ControlServer(boost::asio::io_context& context, platform::FileDes
                              events_.answered(process, reply.header.request);
                            },
                        .attend = [this](Process& process) { events_.doorbell(process); }}),
-      session_events_{
-          .attached =
-              [this](Process& process, Session& session) {
-                sessions_[&process] = &session;
-                events_.attached(process);
-              },
-          .doorbell = [this](Process& process) { events_.doorbell(process); },
-          .ended = [this](Process* process) { session_ended(process); },
-          .asked = [this](Process& process,
-                          const Loop::Asked& asked) { events_.asked(process, asked); }} {
+      session_events_{.attached =
+                          [this](Process& process, Session& session) {
+                            sessions_[&process] = &session;
+                            events_.attached(process);
+                          },
+                      .doorbell = [this](Process& process) { events_.doorbell(process); },
+                      .ended = [this](Process* process) { session_ended(process); },
+                      .asked = [this](Process& process,
+                                      const Loop::Asked& asked) { events_.asked(process, asked); },
+                      .observes = [this] { session_observes(); },
+                      .observer_ended = [this] { --observers_; }} {
   await_client();
 }
 
@@ -102,6 +104,17 @@ void ControlServer::session_ended(Process* process) {
     events_.leaving(*process);
     machine_.detach(*process);
   }
+  count_connection_out();
+}
+
+// Until now it might have become a client. Not at once: if nobody is left, this observer still gets its
+// answer.
+void ControlServer::session_observes() {
+  ++observers_;
+  boost::asio::post(context_, [this] { count_connection_out(); });
+}
+
+void ControlServer::count_connection_out() {
   if (--connections_ == 0 && !expects_client_) events_.last_left();
 }
 

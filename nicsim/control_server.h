@@ -37,6 +37,11 @@ class ControlServer {
 
   Machine& machine() { return machine_; }
 
+  // From now on observers are served: nicsim's own user and root, whatever `any_user` says. They are no
+  // clients: nothing waits for one to come, or to leave.
+  void serve_observers(Observers& observers) { session_events_.observers = &observers; }
+  std::size_t observers() const { return observers_; }  // that are connected
+
   // From then on, a server that no client has ever reached counts as left.
   void expect_client_within(std::chrono::nanoseconds patience);
 
@@ -45,6 +50,8 @@ class ControlServer {
   void accept_clients();
   void accept_client(platform::FileDescriptor socket);
   void session_ended(Process* process);
+  void session_observes();
+  void count_connection_out();
 
   boost::asio::io_context& context_;
   boost::asio::posix::stream_descriptor listener_;
@@ -55,7 +62,8 @@ class ControlServer {
   Machine machine_;
   Session::Events session_events_;
   std::map<const Process*, Session*> sessions_;
-  std::size_t connections_ = 0;
+  std::size_t connections_ = 0;  // without those of observers
+  std::size_t observers_ = 0;
   bool expects_client_ = true;  // the first one is still to come
 };
 

@@ -4,6 +4,8 @@
 #include "nicsim/engine_loop.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <utility>
 
 namespace vmmc::nicsim {
 namespace {
@@ -61,6 +63,10 @@ void EngineLoop::run() {
       poll_control_at_times();
       continue;
     }
+    if (held_) {
+      wait_for_pace();
+      continue;
+    }
     poll_control_at_times();
     if (active_.empty() || wait_.step() == platform::AdaptiveWait::Advice::kSleep) sleep();
   }
@@ -69,9 +75,17 @@ void EngineLoop::run() {
 // One visit to each queue. Those that stay quiet while others work are parked.
 bool EngineLoop::serve_queues() {
   bool worked = false;
+  held_ = false;
+  std::size_t first_held = 0;
   for (std::size_t i = 0; i < active_.size();) {
     ActiveQueue& queue = active_[i];
     const TransferEngine::Served served = engine_.serve(*queue.process);
+    if (served == TransferEngine::Served::kHeld) {
+      if (!std::exchange(held_, true)) first_held = i;
+      queue.quiet_rounds = 0;
+      ++i;
+      continue;
+    }
     const bool stalled = served == TransferEngine::Served::kStalled;
     if (stalled) stalled_.push_back(queue.process);
     if (served != TransferEngine::Served::kNothing) {
@@ -89,7 +103,14 @@ bool EngineLoop::serve_queues() {
       ++i;
     }
   }
+  if (held_) give_turn_to(first_held);
   return worked;
+}
+
+// The next packet that the pace lets pass is this queue's.
+void EngineLoop::give_turn_to(std::size_t queue) {
+  const auto first = active_.begin() + static_cast<std::ptrdiff_t>(std::min(queue, active_.size()));
+  std::rotate(active_.begin(), first, active_.end());
 }
 
 void EngineLoop::poll_control_at_times() {
@@ -99,17 +120,51 @@ void EngineLoop::poll_control_at_times() {
   context_.poll();
 }
 
-// Parks every queue and waits in the kernel for a doorbell or a control message.
-void EngineLoop::sleep() {
+void EngineLoop::park_quiet_queues() {
   std::erase_if(active_, [this](const ActiveQueue& queue) {
-    if (!queue.process->channel.park()) return false;
+    // In the middle of a transfer there is something to do, whatever the client's memory says.
+    if (queue.process->transfer.active || !queue.process->channel.park()) return false;
     queue.process->active = false;
     if (queue.has_worked) recent_.push_back(queue.process);
     return true;
   });
+}
+
+// Nothing is to be done for a while. When something is again at the latest, for the trace's file.
+Pace::Clock::time_point EngineLoop::say_pause() {
   if (machine_.recorder() != nullptr) machine_.recorder()->pause();
+  return machine_.instruments().trace.save_seldom();
+}
+
+// For a doorbell or a control message, but not for longer.
+void EngineLoop::wait_until(Pace::Clock::time_point until) {
+  if (until == Pace::Clock::time_point::max()) {
+    context_.run_one();
+  } else {
+    context_.run_one_until(until);
+  }
+}
+
+// Those that have nothing to do are parked, so that a doorbell is heard of.
+void EngineLoop::wait_for_pace() {
+  park_quiet_queues();
+  const Pace::Clock::time_point until = say_pause();
+  if (stopping_) return;
+  wait_until(std::min(until, machine_.instruments().pace.ask_again()));
+  context_.poll();
+  reactivate_recent();
+}
+
+// Parks every queue and waits in the kernel for a doorbell or a control message.
+void EngineLoop::sleep() {
+  park_quiet_queues();
+  const Pace::Clock::time_point until = say_pause();
   // Else stop() was heard of, or something came in.
-  if (!stopping_ && active_.empty()) context_.run_one();
+  if (!stopping_ && active_.empty()) wait_until(until);
+  reactivate_recent();
+}
+
+void EngineLoop::reactivate_recent() {
   for (Process* const process : recent_) activate(*process);
   recent_.clear();
   wait_.reset();

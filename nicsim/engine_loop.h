@@ -13,6 +13,9 @@
 //
 // A queue whose next message has to notify a process that has no room is stalled: nobody looks at it
 // until that process rings its doorbell, which it does when it has made room.
+//
+// What the pace holds (see nicsim/pace.h) waits in the kernel, too, until the pace lets it go on; control
+// messages are served meanwhile. Of several queues that it holds, each gets its turn.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -31,7 +34,9 @@ namespace vmmc::nicsim {
 class EngineLoop final : public Loop {
  public:
   EngineLoop(boost::asio::io_context& context, Machine& machine)
-      : context_(context), machine_(machine), engine_(machine.backplane(), machine.recorder()) {}
+      : context_(context),
+        machine_(machine),
+        engine_(machine.backplane(), machine.recorder(), &machine.instruments()) {}
 
   void run() override;
   void stop() override {
@@ -54,6 +59,12 @@ class EngineLoop final : public Loop {
   void activate(Process& process);
   bool serve_queues();
   void poll_control_at_times();
+  void give_turn_to(std::size_t queue);
+  void park_quiet_queues();
+  void reactivate_recent();
+  Pace::Clock::time_point say_pause();
+  void wait_until(Pace::Clock::time_point until);
+  void wait_for_pace();
   void sleep();
 
   boost::asio::io_context& context_;
@@ -64,6 +75,7 @@ class EngineLoop final : public Loop {
   std::vector<Process*> stalled_;  // see Process::stalled_on; neither active nor parked
   platform::AdaptiveWait wait_;
   std::uint32_t visits_ = 0;  // to queues, since the last look for control messages
+  bool held_ = false;         // by the pace, in the last round
   bool stopping_ = false;
 };
 

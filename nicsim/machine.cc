@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "nicsim/log.h"
+#include "nicsim/traced_operation.h"
 #include "platform/system_calls.h"
 
 namespace vmmc::nicsim {
@@ -77,6 +78,18 @@ MachineLimits MachineLimits::of_this_system() {
 
 std::variant<Machine::Attached, wire::Status> Machine::attach(
     const platform::PeerCredentials& credentials, const wire::AttachRequest& request) {
+  auto outcome = take_in(credentials, request);
+  if (const auto* refused = std::get_if<wire::Status>(&outcome)) {
+    note_refused(*instruments_, {.type = wire::MessageType::kAttach,
+                                 .status = *refused,
+                                 .node = request.node == wire::kAnyNode ? 0 : request.node,
+                                 .process = request.process});
+  }
+  return outcome;
+}
+
+std::variant<Machine::Attached, wire::Status> Machine::take_in(
+    const platform::PeerCredentials& credentials, const wire::AttachRequest& request) {
   const std::uint32_t node = request.node == wire::kAnyNode ? 0 : request.node;
   if (node >= backplane_.nodes()) return wire::Status::kNoSuchNode;
   if (processes_.size() >= kMaxProcesses) return wire::Status::kTooManyProcesses;
@@ -108,6 +121,7 @@ std::variant<Machine::Attached, wire::Status> Machine::attach(
   by_id_[*id] = process.get();
   processes_.push_back(std::move(process));
   if (recorder_ != nullptr) recorder_->attached(*processes_.back());
+  trace_process(wire::TraceEvent::kAttached, *processes_.back());
   return Attached{processes_.back().get(), std::move(file.value())};
 }
 
@@ -126,6 +140,8 @@ void Machine::detach(Process& process) {
   stop_waiting_for(process);
   set_watching(process, false);
   if (recorder_ != nullptr) recorder_->left(process);
+  trace_process(wire::TraceEvent::kLeft, process);
+  process.bindings.clear();  // at once, not import by import
   for (auto& [id, buffer] : process.exports) revoke(*buffer, wire::ImportPhase::kPeerDead);
   for (std::uint32_t slot = 0; slot < process.imports.size(); ++slot) {
     const Import& import = process.imports[slot];
@@ -149,17 +165,19 @@ std::variant<std::uint32_t, wire::Status> Machine::register_segment(
   const std::uint64_t bytes = request.bytes;
   if (bytes == 0 || bytes % wire::kPageSize != 0 || request.lendable > 1 ||
       !platform::is_sealed_shared_memory(memory.get(), bytes)) {
-    return wire::Status::kMalformed;
+    return noted(process, wire::MessageType::kRegisterSegment, wire::Status::kMalformed);
   }
   if (Segment::alive() >= limits_.segments ||
       process.segments.size() >= limits_.segments_of_process) {
     complain(complained_of_segments_,
              "no more segments: this many mappings are allowed; see "
              "vm.max_map_count");
-    return wire::Status::kOutOfMemory;
+    return noted(process, wire::MessageType::kRegisterSegment, wire::Status::kOutOfMemory);
   }
   auto mapping = platform::SharedMapping::map(memory.get(), bytes);
-  if (!mapping.ok()) return wire::Status::kOutOfMemory;
+  if (!mapping.ok()) {
+    return noted(process, wire::MessageType::kRegisterSegment, wire::Status::kOutOfMemory);
+  }
   const std::uint32_t id = process.next_segment_id++;
   // Without its descriptor a segment cannot be lent; that is better than no client.
   const bool too_many = memory.get() >= limits_.lending_descriptors;
@@ -188,8 +206,13 @@ wire::Status Machine::watch(Process& process, const wire::WatchRequest& request)
 void Machine::set_watching(Process& process, bool watches) {
   if (process.watches == watches) return;
   process.watches = watches;
+  change_watchers(watches);
+}
+
+// The first one takes the host executor from every import, the last one gives it back.
+void Machine::change_watchers(bool more) {
   const bool before = watchers_ > 0;
-  watches ? ++watchers_ : --watchers_;
+  more ? ++watchers_ : --watchers_;
   if (before == (watchers_ > 0)) return;
   for (const auto& importer : processes_) {
     for (std::uint32_t slot = 0; slot < importer->imports.size(); ++slot) {
@@ -202,7 +225,9 @@ void Machine::set_watching(Process& process, bool watches) {
 
 wire::Status Machine::release_segment(Process& process, std::uint32_t segment) {
   const auto found = process.segments.find(segment);
-  if (found == process.segments.end()) return wire::Status::kMalformed;
+  if (found == process.segments.end()) {
+    return noted(process, wire::MessageType::kReleaseSegment, wire::Status::kMalformed);
+  }
   process.registered_pages -= found->second->pages();
   process.segments.erase(found);
   return wire::Status::kOk;

@@ -24,6 +24,7 @@
 
 #include "nicsim/backplane.h"
 #include "nicsim/index_range_allocator.h"
+#include "nicsim/instruments.h"
 #include "nicsim/process.h"
 #include "nicsim/recording/recorder.h"
 #include "nicsim/waiting_imports.h"
@@ -81,7 +82,25 @@ class Machine {
   }
   recording::Recorder* recorder() const { return recorder_; }  // nullptr: nothing is recorded
 
+  // Before the first process: what is refused goes to the error log of `instruments`, which outlive the
+  // machine, and who comes, goes, exports and imports to their trace. Without it the machine has
+  // instruments of its own.
+  void observe(Instruments& instruments) { instruments_ = &instruments; }
+  Instruments& instruments() const { return *instruments_; }
+
+  // Begins a trace of so many records; 0: Trace::kDefaultRecords. Its first records are of what there is
+  // already: processes, then exports, imports that are granted, bindings. While it is on nobody is granted the
+  // host executor, and those who have been are asked to leave it, as while a process watches. (So stores
+  // to bindings with shared capture stay unseen: they are stores to the buffer itself.) `file`, if it is
+  // valid, is kept up to date: see Trace. kTraceIsOn, kOutOfMemory.
+  wire::Status start_trace(std::uint64_t records, platform::FileDescriptor file = {});
+  // kTraceIsOff.
+  wire::Status stop_trace();
+  // How many want every transfer to pass through nicsim: processes, the recorder, the trace.
+  std::uint32_t watchers() const { return watchers_; }
+
   const std::vector<std::unique_ptr<Process>>& processes() const { return processes_; }
+  const WaitingImports& waiting_imports() const { return waiting_imports_; }
 
   struct Attached {
     Process* process;
@@ -127,6 +146,12 @@ class Machine {
   // While any process watches, no import is open to the host executor.
   wire::Status watch(Process& process, const wire::WatchRequest& request);
 
+  // What the process says of its bindings. kMalformed, kUnknownImport, kDuplicateId; kOutOfMemory: there
+  // are kMaxDeclaredBindings.
+  wire::Status declare_binding(Process& process, const wire::DeclareBindingRequest& request);
+  // kMalformed: none is declared under this number, or it has ended with its import.
+  wire::Status end_binding(Process& process, const wire::EndBindingRequest& request);
+
   // To be called after each round of transfers: ends the unexports that have nothing to wait for
   // any more.
   void settle_unexports();
@@ -143,6 +168,11 @@ class Machine {
     std::vector<std::pair<Process*, std::uint64_t>>
         senders;  // and the ticket that each must have reached
   };
+  // The requests themselves: the functions above note what they refuse.
+  std::variant<Attached, wire::Status> take_in(const platform::PeerCredentials& credentials,
+                                               const wire::AttachRequest& request);
+  wire::Status make_export(Process& process, const wire::ExportRequest& request);
+  wire::RedirectionReply make_redirection(Process& process, const wire::RedirectRequest& request);
   std::optional<std::uint32_t> take_process_id(std::uint32_t wanted);
   Process* find_process(std::uint32_t node, std::uint32_t id) const;
   static ExportedBuffer* find_own(Process& process, std::uint32_t buffer_id);
@@ -155,12 +185,26 @@ class Machine {
   static void count_host_transfers(Process& importer, std::uint32_t slot);
   static void complain(bool& said, const char* of);
   void set_watching(Process& process, bool watches);
+  void change_watchers(bool more);
+  wire::Status noted(const Process& process, wire::MessageType type, wire::Status status,
+                     std::uint32_t buffer = ErrorLog::kNoBuffer) const;
+  ImportAnswer refuse_import(const Process& importer, const wire::ImportRequest& request,
+                             wire::Status status) const;
+  void trace_process(wire::TraceEvent event, const Process& process) const;
+  void trace_export(wire::TraceEvent event, const ExportedBuffer& buffer) const;
+  void trace_import(wire::TraceEvent event, const Process& importer, std::uint32_t slot) const;
+  void trace_binding(wire::TraceEvent event, const Process& process,
+                     const DeclaredBinding& binding) const;
+  void trace_what_is_there() const;
   ExportedBuffer* find_export(const wire::ImportRequest& request) const;
   void stop_waiting_for(Process& sender);
   // Brings the interrupt-enable bits of the buffer's pages up to date.
   void allow_interrupts(const ExportedBuffer& buffer);
   void revoke(ExportedBuffer& buffer, wire::ImportPhase phase);
+  void end_import(Process& process, std::uint32_t slot);
   void drop_import(Process& process, std::uint32_t slot);
+  wire::Status keep_binding(Process& process, const wire::DeclareBindingRequest& request);
+  void end_bindings_of(Process& process, std::uint32_t slot);
   void settle_imports_of(ExportedBuffer& buffer);
 
   Backplane backplane_;
@@ -176,6 +220,8 @@ class Machine {
   std::uint32_t watchers_ = 0;
   std::uint32_t clock_ = wire::kRealTime;
   recording::Recorder* recorder_ = nullptr;
+  const std::unique_ptr<Instruments> own_instruments_ = std::make_unique<Instruments>();
+  Instruments* instruments_ = own_instruments_.get();
 };
 
 }  // namespace vmmc::nicsim

@@ -43,6 +43,11 @@ bool can_be_lent(const Process& process, const wire::ExportRequest& request) {
 }  // namespace
 
 wire::Status Machine::export_buffer(Process& process, const wire::ExportRequest& request) {
+  return noted(process, wire::MessageType::kExport, make_export(process, request),
+               request.buffer_id);
+}
+
+wire::Status Machine::make_export(Process& process, const wire::ExportRequest& request) {
   constexpr std::size_t kMaxExports = 65536;
   if (request.access == 0 || (request.access & ~(wire::kAccessRead | wire::kAccessWrite)) != 0 ||
       request.executor > wire::ExecutorDemand::kNic) {
@@ -81,6 +86,7 @@ wire::Status Machine::export_buffer(Process& process, const wire::ExportRequest&
   buffer->cookie = request.cookie;
   buffer->lendable = clock_ == wire::kRealTime && can_be_lent(process, request);
   buffer->pages = static_cast<std::uint32_t>(found.pages.frames.size());
+  buffer->extents.assign(request.extents, request.extents + request.extent_count);
   buffer->segments = std::move(found.pages.segments);
   const auto first = backplane_.node(process.node)
                          .incoming_pages.enable(found.pages.frames, request.page_offset,
@@ -95,6 +101,7 @@ wire::Status Machine::export_buffer(Process& process, const wire::ExportRequest&
   ExportedBuffer& exported = *buffer;
   process.exports[request.buffer_id] = std::move(buffer);
   if (recorder_ != nullptr) recorder_->exported(exported);
+  trace_export(wire::TraceEvent::kExported, exported);
   settle_imports_of(exported);
   return wire::Status::kOk;
 }
@@ -102,7 +109,10 @@ wire::Status Machine::export_buffer(Process& process, const wire::ExportRequest&
 std::optional<wire::Status> Machine::unexport(Process& process,
                                               const wire::UnexportRequest& request) {
   ExportedBuffer* const found = find_own(process, request.buffer_id);
-  if (found == nullptr) return wire::Status::kUnknownExport;
+  if (found == nullptr) {
+    return noted(process, wire::MessageType::kUnexport, wire::Status::kUnknownExport,
+                 request.buffer_id);
+  }
   ExportedBuffer& buffer = *found;
   buffer.closing = true;
   WaitingUnexport wait{&buffer, request.header, {}};
@@ -135,6 +145,7 @@ void Machine::settle_unexports() {
     Process& owner = *wait->buffer->owner;
     const wire::UnexportReply reply{wait->header, wait->buffer->lent ? 1u : 0u, 0};
     if (recorder_ != nullptr) recorder_->unexported(*wait->buffer);
+    trace_export(wire::TraceEvent::kUnexported, *wait->buffer);
     revoke(*wait->buffer, wire::ImportPhase::kUnexported);
     for (const auto& start : wait->buffer->byte_runs) owner.exported_bytes.erase(start);
     owner.exports.erase(wait->buffer->id);
@@ -190,7 +201,12 @@ void Machine::allow_interrupts(const ExportedBuffer& buffer) {
 
 wire::Status Machine::accept_notifications(Process& process,
                                            const wire::AcceptNotificationsRequest& request) {
-  if (request.scope > wire::kAllBuffers || request.accept > 1) return wire::Status::kMalformed;
+  const auto refused = [&](wire::Status status) {
+    return noted(process, wire::MessageType::kAcceptNotifications, status, request.buffer_id);
+  };
+  if (request.scope > wire::kAllBuffers || request.accept > 1) {
+    return refused(wire::Status::kMalformed);
+  }
   if (request.scope == wire::kAllBuffers) {
     process.accepts_notifications = request.accept != 0;
     for (const auto& [id, buffer] : process.exports) allow_interrupts(*buffer);
@@ -198,7 +214,7 @@ wire::Status Machine::accept_notifications(Process& process,
     buffer->accepts_notifications = request.accept != 0;
     allow_interrupts(*buffer);
   } else {
-    return wire::Status::kUnknownExport;
+    return refused(wire::Status::kUnknownExport);
   }
   replies_.attend(process);
   return wire::Status::kOk;
@@ -210,7 +226,8 @@ wire::ListImportersReply Machine::list_importers(Process& process,
   reply.header = request.header;
   const ExportedBuffer* const buffer = find_own(process, request.buffer_id);
   if (buffer == nullptr) {
-    reply.header.status = wire::Status::kUnknownExport;
+    reply.header.status = noted(process, wire::MessageType::kListImporters,
+                                wire::Status::kUnknownExport, request.buffer_id);
     return reply;
   }
   reply.total = static_cast<std::uint32_t>(buffer->importers.size());
@@ -224,6 +241,13 @@ wire::ListImportersReply Machine::list_importers(Process& process,
 }
 
 wire::RedirectionReply Machine::redirect(Process& process, const wire::RedirectRequest& request) {
+  const wire::RedirectionReply reply = make_redirection(process, request);
+  (void)noted(process, wire::MessageType::kRedirect, reply.header.status, request.buffer_id);
+  return reply;
+}
+
+wire::RedirectionReply Machine::make_redirection(Process& process,
+                                                 const wire::RedirectRequest& request) {
   wire::RedirectionReply reply{};
   reply.header = request.header;
   ExportedBuffer* const buffer = find_own(process, request.buffer_id);
@@ -257,6 +281,7 @@ wire::RedirectionReply Machine::end_redirection(Process& process,
   } else {
     reply.header.status = wire::Status::kUnknownRedirection;
   }
+  (void)noted(process, wire::MessageType::kEndRedirection, reply.header.status, request.buffer_id);
   return reply;
 }
 

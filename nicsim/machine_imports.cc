@@ -14,13 +14,6 @@ bool admits(const Rights& rights, const Process& importer) {
          (rights.process == wire::kAnyProcess || rights.process == importer.id);
 }
 
-ImportAnswer refused(const wire::ImportRequest& request, wire::Status status) {
-  ImportAnswer answer;
-  answer.reply.header = request.header;
-  answer.reply.header.status = status;
-  return answer;
-}
-
 }  // namespace
 
 Process* Machine::find_process(std::uint32_t node, std::uint32_t id) const {
@@ -34,14 +27,15 @@ ExportedBuffer* Machine::find_export(const wire::ImportRequest& request) const {
 }
 
 std::optional<ImportAnswer> Machine::import(Process& process, const wire::ImportRequest& request) {
-  if (request.node >= backplane_.nodes()) return refused(request, wire::Status::kNoSuchNode);
+  if (request.node >= backplane_.nodes())
+    return refuse_import(process, request, wire::Status::kNoSuchNode);
   if (request.access == 0 || (request.access & ~(wire::kAccessRead | wire::kAccessWrite)) != 0 ||
       request.executor > wire::ExecutorDemand::kHost) {
-    return refused(request, wire::Status::kInvalidRights);
+    return refuse_import(process, request, wire::Status::kInvalidRights);
   }
   if (ExportedBuffer* buffer = find_export(request)) return try_import(process, request, *buffer);
   if (waiting_imports_.count(process) >= wire::kImportSlots) {
-    return refused(request, wire::Status::kTooManyImports);
+    return refuse_import(process, request, wire::Status::kTooManyImports);
   }
   waiting_imports_.add(process, request);
   return std::nullopt;
@@ -50,10 +44,10 @@ std::optional<ImportAnswer> Machine::import(Process& process, const wire::Import
 ImportAnswer Machine::try_import(Process& importer, const wire::ImportRequest& request,
                                  ExportedBuffer& buffer) {
   if (!admits(buffer.rights, importer) || (request.access & ~buffer.rights.access) != 0) {
-    return refused(request, wire::Status::kPermissionDenied);
+    return refuse_import(importer, request, wire::Status::kPermissionDenied);
   }
   if (request.executor == wire::ExecutorDemand::kHost && !buffer.lendable) {
-    return refused(request, wire::Status::kExecutorUnavailable);
+    return refuse_import(importer, request, wire::Status::kExecutorUnavailable);
   }
   return grant(importer, request, buffer);
 }
@@ -72,7 +66,7 @@ std::optional<std::uint32_t> Machine::take_import_slot(Process& importer) {
 ImportAnswer Machine::grant(Process& importer, const wire::ImportRequest& request,
                             ExportedBuffer& buffer) {
   const auto slot = take_import_slot(importer);
-  if (!slot) return refused(request, wire::Status::kTooManyImports);
+  if (!slot) return refuse_import(importer, request, wire::Status::kTooManyImports);
   Import& import = importer.imports[*slot];
   ++import.generation;
 
@@ -91,7 +85,7 @@ ImportAnswer Machine::grant(Process& importer, const wire::ImportRequest& reques
   const auto first_page = importer.outgoing_pages.map(proxy);
   if (!first_page) {
     importer.free_import_slots.push_back(*slot);
-    return refused(request, wire::Status::kDestinationSpaceFull);
+    return refuse_import(importer, request, wire::Status::kDestinationSpaceFull);
   }
   import.phase = wire::ImportPhase::kGranted;
   import.buffer = &buffer;
@@ -105,6 +99,7 @@ ImportAnswer Machine::grant(Process& importer, const wire::ImportRequest& reques
   import.counted_bytes = counts.bytes_beyond_words.load(std::memory_order_relaxed);
   importer.channel.set_import_state(*slot, import.generation, phase_of_granted(import));
   if (recorder_ != nullptr) recorder_->imported(importer, *slot, buffer);
+  trace_import(wire::TraceEvent::kImported, importer, *slot);
 
   ImportAnswer answer;
   answer.reply.header = request.header;
@@ -125,10 +120,9 @@ ImportAnswer Machine::without_memory(Process& process, const ImportAnswer& answe
   ImportAnswer result;
   if (answer.demand == wire::ExecutorDemand::kHost) {
     result.reply.header = answer.reply.header;
-    result.reply.header.status = wire::Status::kExecutorUnavailable;
-    if (recorder_ != nullptr) recorder_->unimported(process, slot);
-    drop_import(process, slot);
-    process.free_import_slots.push_back(slot);
+    result.reply.header.status =
+        noted(process, wire::MessageType::kImport, wire::Status::kExecutorUnavailable);
+    end_import(process, slot);
     return result;
   }
   Import& import = process.imports[slot];
@@ -189,20 +183,30 @@ void Machine::settle_imports_of(ExportedBuffer& buffer) {
 wire::Status Machine::cancel_import(Process& process, std::uint32_t request) {
   const auto wait = waiting_imports_.take(process, request);
   if (!wait) return wire::Status::kUnknownImport;  // it has been answered already
-  replies_.import(process, refused(wait->request, wire::Status::kImportCancelled));
+  replies_.import(process, refuse_import(process, wait->request, wire::Status::kImportCancelled));
   return wire::Status::kOk;
 }
 
 wire::Status Machine::unimport(Process& process, const wire::UnimportRequest& request) {
-  if (request.import_slot >= process.imports.size()) return wire::Status::kUnknownImport;
+  const auto unknown = [&] {
+    return noted(process, wire::MessageType::kUnimport, wire::Status::kUnknownImport);
+  };
+  if (request.import_slot >= process.imports.size()) return unknown();
   const Import& import = process.imports[request.import_slot];
   if (import.phase == wire::ImportPhase::kFree || import.generation != request.import_generation) {
-    return wire::Status::kUnknownImport;
+    return unknown();
   }
-  if (recorder_ != nullptr) recorder_->unimported(process, request.import_slot);
-  drop_import(process, request.import_slot);
-  process.free_import_slots.push_back(request.import_slot);
+  end_import(process, request.import_slot);
   return wire::Status::kOk;
+}
+
+// At the importer's wish, or for want of what it demands.
+void Machine::end_import(Process& process, std::uint32_t slot) {
+  end_bindings_of(process, slot);
+  if (recorder_ != nullptr) recorder_->unimported(process, slot);
+  trace_import(wire::TraceEvent::kUnimported, process, slot);
+  drop_import(process, slot);
+  process.free_import_slots.push_back(slot);
 }
 
 void Machine::drop_import(Process& process, std::uint32_t slot) {

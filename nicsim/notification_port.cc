@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace vmmc::nicsim {
 
 bool NotificationPort::post(const wire::Notification& notification) {
@@ -37,6 +39,12 @@ bool NotificationPort::has_room() const {
   const std::uint64_t consumed =
       channel_.shared().notification_demand.consumed.load(std::memory_order_acquire);
   return produced_ - consumed < wire::kNotificationSlots;
+}
+
+std::uint64_t NotificationPort::queued() const {
+  const std::uint64_t consumed =
+      channel_.shared().notification_demand.consumed.load(std::memory_order_acquire);
+  return std::min<std::uint64_t>(produced_ - consumed, wire::kNotificationSlots);
 }
 
 // True if there is room after all.

@@ -42,6 +42,10 @@ class NotificationPort {
   bool refill();
 
   bool has_room() const;
+  // In the queue and not taken out, as far as the client says so; and kept besides.
+  std::uint64_t queued() const;
+  std::size_t kept() const { return kept_.size(); }
+  std::uint64_t waiting() const { return queued() + kept(); }
 
  private:
   bool put(const wire::Notification& notification);

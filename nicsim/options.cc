@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "nicsim/model_options.h"
+#include "nicsim/trace/trace.h"
 #include "nicsim/wire/version.h"
 
 namespace vmmc::nicsim {
@@ -47,6 +48,16 @@ void add_options(CLI::App& app, Options& options, std::string& nodes, std::strin
       ->option_text("FILE");
   app.add_flag("--record-overwrite", options.record_overwrite,
                "With --record: replace what the file holds");
+  app.add_option("--trace", options.trace,
+                 "Trace every step of every transfer to this file, which is new or empty")
+      ->option_text("FILE");
+  app.add_option(
+         "--trace-records", options.trace_records,
+         "With --trace: how many records the file keeps, the last ones; 131072 if not given")
+      ->check(CLI::Range(Trace::kLeastRecords, Trace::kMostRecords))
+      ->option_text("N");
+  app.add_flag("--trace-overwrite", options.trace_overwrite,
+               "With --trace: replace what the file holds");
   app.add_flag("--foreground", options.foreground,
                "Stay in the foreground and log to stderr, not to the system log");
   app.add_option("--log", options.log_level, "What to log: error, warning, info or debug")
@@ -72,6 +83,15 @@ const char* problem_of_recording(const Options& options, bool asked) {
   return nullptr;
 }
 
+// The same.
+const char* problem_of_trace(const Options& options, bool asked) {
+  if (asked && options.trace.empty()) return "--trace needs the name of a file";
+  if (!asked && options.trace_overwrite) return "--trace-overwrite needs --trace FILE";
+  if (!asked && options.trace_records != 0) return "--trace-records needs --trace FILE";
+  if (asked && options.trace == options.record) return "--trace and --record name the same file";
+  return nullptr;
+}
+
 }  // namespace
 
 std::string default_socket() { return "@vmmc-" + std::to_string(::getuid()); }
@@ -87,7 +107,8 @@ std::optional<Shape> parse_shape(const std::string& text) {
   return shape.nodes() > 0 && shape.nodes() <= kMaxNodes ? std::optional(shape) : std::nullopt;
 }
 
-std::variant<Options, int> parse_options(int argc, char** argv) {
+std::variant<Options, int> parse_options(int argc, char** argv,
+                                         const std::function<void(CLI::App&)>& add_more) {
   Options options;
   options.socket = default_socket();
   std::string nodes = "4";
@@ -97,6 +118,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
                                         std::to_string(wire::kVersion));
   add_options(app, options, nodes, users);
   ModelOptions model(app);
+  if (add_more) add_more(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -106,7 +128,9 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   options.shape = *parse_shape(nodes);
   options.any_user = users == "any";
   if (const std::optional<int> status = model.apply(options)) return *status;
-  if (const char* problem = problem_of_recording(options, app.count("--record") > 0)) {
+  const char* problem = problem_of_recording(options, app.count("--record") > 0);
+  if (problem == nullptr) problem = problem_of_trace(options, app.count("--trace") > 0);
+  if (problem != nullptr) {
     std::cerr << "nicsim: " << problem << '\n';
     return 2;
   }

@@ -5,12 +5,17 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
 
 #include "nicsim/log.h"
 #include "nicsim/model/parameters.h"
+
+namespace CLI {
+class App;
+}
 
 namespace vmmc::nicsim {
 
@@ -29,6 +34,9 @@ struct Options {
   std::uint32_t expected_processes = 0;  // that attach before simulated time begins
   std::string record;                    // the file to record to; empty: none
   bool record_overwrite = false;         // even if it holds something
+  std::string trace;                     // the file to trace to; empty: no trace from the start
+  bool trace_overwrite = false;
+  std::uint64_t trace_records = 0;  // of the ring; 0: Trace::kDefaultRecords
   bool foreground = false;
   bool leave_with_last_client = false;
   bool any_user = false;
@@ -40,8 +48,10 @@ struct Options {
 std::string default_socket();
 
 // The options, or the exit status with which nicsim shall end at once (after --help, --version,
-// --list-models, --show-model or a mistake, which have been printed).
-std::variant<Options, int> parse_options(int argc, char** argv);
+// --list-models, --show-model or a mistake, which have been printed). `add_more` adds the options of an
+// extension.
+std::variant<Options, int> parse_options(int argc, char** argv,
+                                         const std::function<void(CLI::App&)>& add_more = nullptr);
 
 // "2x3", or a number of nodes, which becomes the most square shape of so many: 6 is 2x3, 7 is 1x7.
 // Nothing if it is neither, or over the limit of 4096 nodes.

@@ -156,6 +156,25 @@ TEST_CASE("mistakes about models") {
   }
 }
 
+TEST_CASE("a file to trace to") {
+  const auto options = std::get<Options>(
+      parse({"--trace", "a file", "--trace-overwrite", "--trace-records", "5000"}));
+  CHECK(options.trace == "a file");
+  CHECK(options.trace_overwrite);
+  CHECK(options.trace_records == 5000);
+  const auto without = std::get<Options>(parse({}));
+  CHECK(without.trace.empty());
+  CHECK(without.trace_records == 0);
+  CHECK(std::get<Options>(parse({"--trace", "file", "--model", "shrimp-2"})).trace == "file");
+  check_mistake({"--trace", ""}, "nicsim: --trace needs the name of a file");
+  check_mistake({"--trace-overwrite"}, "nicsim: --trace-overwrite needs --trace FILE");
+  check_mistake({"--trace-records", "5000"}, "nicsim: --trace-records needs --trace FILE");
+  check_mistake({"--trace", "file", "--record", "file"},
+                "nicsim: --trace and --record name the same file");
+  CHECK(std::get<int>(parse({"--trace", "file", "--trace-records", "1023"})) == 2);
+  CHECK(std::get<int>(parse({"--trace", "file", "--trace-records", "16777217"})) == 2);
+}
+
 TEST_CASE("a file to record to") {
   const auto options = std::get<Options>(parse({"--record", "a file", "--record-overwrite"}));
   CHECK(options.record == "a file");

@@ -51,6 +51,7 @@ struct ExportedBuffer {
   bool closing = false;   // unexport is waiting for transfers that were asked for before it
   bool lendable = false;  // the host executor may be granted: the pages are all of one segment
   bool lent = false;      // it has been
+  std::vector<wire::Extent> extents;               // its pages, as the owner named them
   std::vector<std::shared_ptr<Segment>> segments;  // keeps the memory mapped
   std::vector<std::pair<std::uint32_t, std::uint64_t>>
       byte_runs;                                           // keys of the owner's exported_bytes
@@ -67,6 +68,20 @@ struct Import {
   // Of the importer's wire::HostCounts: what both sides' counters hold already.
   std::uint64_t counted_transfers = 0;
   std::uint64_t counted_bytes = 0;
+};
+
+// A binding, as the process has declared it; nothing depends on it.
+struct DeclaredBinding {
+  std::uint32_t import_slot;
+  std::uint8_t capture;    // enum vmmc_capture
+  std::uint8_t combining;  // enum vmmc_combining
+  bool notifies;
+  std::uint64_t offset;   // in the buffer, bytes
+  std::uint64_t length;   // bytes
+  std::uint64_t timer;    // ns
+  std::uint64_t address;  // in the process
+  std::uint32_t segment;  // 0: in none
+  std::uint32_t first_page;
 };
 
 struct Process {
@@ -102,6 +117,7 @@ struct Process {
 
   std::vector<Import> imports;  // by slot
   std::vector<std::uint32_t> free_import_slots;
+  std::map<std::uint32_t, DeclaredBinding> bindings;  // by the process's number
   std::uint64_t destination_space_bytes;
   // Operations that are under way in simulated time may outlive the process.
   std::shared_ptr<OutgoingPageTable> shared_outgoing_pages;

@@ -38,6 +38,7 @@ class Redirections {
   std::optional<std::uint64_t> remove(std::uint64_t offset);
 
   bool empty() const { return redirections_.empty(); }
+  std::size_t count() const { return redirections_.size(); }
 
   // Where the next bytes of a transfer land, from `offset` of the buffer on.
   struct Place {

@@ -4,8 +4,10 @@
 #include "nicsim/session.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 #include <string>
 
 #include "nicsim/log.h"
+#include "nicsim/traced_operation.h"
 #include "platform/system_calls.h"
 
 namespace vmmc::nicsim {
@@ -87,7 +90,7 @@ void Session::start() {
   await_request();
   patience_.expires_after(kPatienceForAttach);
   patience_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-    if (!error && self->process_ == nullptr) self->stop();
+    if (!error && self->process_ == nullptr && !self->observes_) self->stop();
   });
 }
 
@@ -98,6 +101,7 @@ void Session::stop() {
   patience_.cancel();
   socket_.close(ignored);
   doorbell_.close(ignored);
+  if (observes_) return events_.observer_ended();
   events_.ended(std::exchange(process_, nullptr));
 }
 
@@ -155,12 +159,14 @@ void Session::handle(std::span<const std::byte> message, platform::ReceivedMessa
     return stop();
   }
   if (header.version != wire::kVersion) {
-    reply_status(header, wire::Status::kVersionMismatch);
+    refuse(header, wire::Status::kVersionMismatch);
     return stop();
   }
   // We have no descriptors left, which is no fault of the client.
-  if (received.descriptors_lost) return reply_status(header, wire::Status::kOutOfMemory);
-  if (process_ == nullptr) {
+  if (received.descriptors_lost) return refuse(header, wire::Status::kOutOfMemory);
+  if (observes_) {
+    handle_observer(header, message);
+  } else if (process_ == nullptr) {
     handle_first(header, message);
   } else {
     dispatch(header, message, received);
@@ -168,13 +174,22 @@ void Session::handle(std::span<const std::byte> message, platform::ReceivedMessa
 }
 
 void Session::handle_first(const wire::MessageHeader& header, std::span<const std::byte> message) {
-  if (!serve_peer_) {
-    reply_status(header, wire::Status::kUserNotAllowed);
+  const bool observes = Observers::concerns(header.type) && events_.observers != nullptr;
+  // An observer sees what belongs to all users.
+  const bool serve = observes ? peer_.uid == 0 || peer_.uid == ::geteuid() : serve_peer_;
+  if (!serve) {
+    refuse(header, wire::Status::kUserNotAllowed);
     return stop();
+  }
+  if (observes) {
+    observes_ = true;
+    patience_.cancel();
+    events_.observes();
+    return handle_observer(header, message);
   }
   const auto request = as<wire::AttachRequest>(message);
   if (header.type != wire::MessageType::kAttach || !request) {
-    reply_status(header, wire::Status::kMalformed);
+    refuse(header, wire::Status::kMalformed);
     return stop();
   }
   handle_attach(*request);
@@ -182,10 +197,10 @@ void Session::handle_first(const wire::MessageHeader& header, std::span<const st
 
 void Session::handle_attach(const wire::AttachRequest& request) {
   platform::FileDescriptor bell(platform::system_calls().eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!bell.valid()) return reply_status(request.header, wire::Status::kOutOfMemory);
+  if (!bell.valid()) return refuse(request.header, wire::Status::kOutOfMemory);
   int ends[2] = {-1, -1};
   if (platform::system_calls().pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
-    return reply_status(request.header, wire::Status::kOutOfMemory);
+    return refuse(request.header, wire::Status::kOutOfMemory);
   }
   const platform::FileDescriptor reading_end(ends[0]);
   platform::FileDescriptor writing_end(ends[1]);
@@ -215,6 +230,20 @@ void Session::handle_attach(const wire::AttachRequest& request) {
   send_bytes(std::as_bytes(std::span(&reply, 1)), descriptors);
 }
 
+// One question after the other: answers that nobody takes would pile up here, memory and all.
+void Session::handle_observer(const wire::MessageHeader& header,
+                              std::span<const std::byte> message) {
+  int not_taken = 0;
+  if (::ioctl(socket_.native_handle(), SIOCOUTQ, &not_taken) == 0 && not_taken > 0) {
+    log(LogLevel::kWarning, "an observer does not take its answers; closing its connection");
+    return stop();
+  }
+  const ObserverAnswer answer = events_.observers->answer(header, message);
+  const int descriptor = answer.descriptor.get();
+  send_bytes(std::span(answer.bytes).first(answer.length),
+             std::span(&descriptor, answer.descriptor.valid() ? 1 : 0));
+}
+
 void Session::dispatch(const wire::MessageHeader& header, std::span<const std::byte> message,
                        platform::ReceivedMessage& received) {
   using wire::MessageType;
@@ -223,7 +252,7 @@ void Session::dispatch(const wire::MessageHeader& header, std::span<const std::b
           ? on_register_segment(message, received)
           : (header.type <= MessageType::kUnimport ? on_mapping_request(header, message)
                                                    : on_buffer_request(header, message));
-  if (!understood) reply_status(header, wire::Status::kMalformed);
+  if (!understood) refuse(header, wire::Status::kMalformed);
 }
 
 bool Session::on_register_segment(std::span<const std::byte> message,
@@ -309,9 +338,27 @@ bool Session::on_buffer_request(const wire::MessageHeader& header,
       return given(as<wire::WatchRequest>(message), [&](const auto& request) {
         reply_status(header, machine_.watch(*process_, request));
       });
+    case MessageType::kDeclareBinding:
+      return given(as<wire::DeclareBindingRequest>(message), [&](const auto& request) {
+        reply_status(header, machine_.declare_binding(*process_, request));
+      });
+    case MessageType::kEndBinding:
+      return given(as<wire::EndBindingRequest>(message), [&](const auto& request) {
+        reply_status(header, machine_.end_binding(*process_, request));
+      });
     default:
       return false;
   }
+}
+
+// What the machine has not been asked, and so has not noted.
+void Session::refuse(const wire::MessageHeader& request, wire::Status status) {
+  note_refused(machine_.instruments(),
+               {.type = request.type,
+                .status = status,
+                .node = process_ == nullptr ? 0 : process_->node,
+                .process = process_ == nullptr ? wire::kAnyProcess : process_->id});
+  reply_status(request, status);
 }
 
 void Session::reply_status(const wire::MessageHeader& request, wire::Status status) {

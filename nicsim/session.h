@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A session: one client's connection. Reads its requests, has the machine carry them out, sends the
-// replies. Its hang-up is the client's death.
+// A session: one connection, of a client or of an observer. Reads its requests, has the machine carry them
+// out, sends the replies. A client's hang-up is its death.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -15,6 +15,7 @@
 
 #include "nicsim/loop.h"
 #include "nicsim/machine.h"
+#include "nicsim/observers.h"
 #include "platform/unix_socket.h"
 
 namespace vmmc::nicsim {
@@ -28,6 +29,9 @@ class Session : public std::enable_shared_from_this<Session> {
     std::function<void(Process&)> doorbell;  // the client has published descriptors
     std::function<void(Process*)> ended;     // once; nullptr if it never attached
     std::function<void(Process&, const Loop::Asked&)> asked = [](Process&, const Loop::Asked&) {};
+    std::function<void()> observes = [] {};        // it is an observer, and no client
+    std::function<void()> observer_ended = [] {};  // in place of ended()
+    Observers* observers = nullptr;                // who answers them; nullptr: none are served
   };
 
   Session(boost::asio::io_context& context, platform::FileDescriptor socket,
@@ -49,11 +53,13 @@ class Session : public std::enable_shared_from_this<Session> {
   void handle(std::span<const std::byte> message, platform::ReceivedMessage& received);
   void handle_first(const wire::MessageHeader& header, std::span<const std::byte> message);
   void handle_attach(const wire::AttachRequest& request);
+  void handle_observer(const wire::MessageHeader& header, std::span<const std::byte> message);
   void dispatch(const wire::MessageHeader& header, std::span<const std::byte> message,
                 platform::ReceivedMessage& received);
   bool on_register_segment(std::span<const std::byte> message, platform::ReceivedMessage& received);
   bool on_mapping_request(const wire::MessageHeader& header, std::span<const std::byte> message);
   bool on_buffer_request(const wire::MessageHeader& header, std::span<const std::byte> message);
+  void refuse(const wire::MessageHeader& request, wire::Status status);
   void reply_status(const wire::MessageHeader& request, wire::Status status);
   void stop_soon();
   void send_bytes(std::span<const std::byte> bytes, std::span<const int> descriptors);
@@ -64,6 +70,7 @@ class Session : public std::enable_shared_from_this<Session> {
   platform::PeerCredentials peer_;
   bool serve_peer_;
   bool stopped_ = false;
+  bool observes_ = false;
   Machine& machine_;
   const Events& events_;
   Process* process_ = nullptr;

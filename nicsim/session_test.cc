@@ -259,7 +259,7 @@ TEST_CASE_FIXTURE(LentFixture,
   CHECK(refused(MessageType::kRegisterSegment, 4096, 24));  // as it was before version 3
   CHECK(refused(MessageType::kRegisterSegment, 4096, sizeof(wire::RegisterSegmentRequest)));
   CHECK(refused(MessageType::kImport, 0, 32));
-  CHECK(refused(static_cast<MessageType>(15), 0, 16));
+  CHECK(refused(static_cast<MessageType>(21), 0, 16));
   CHECK(importer.phase(lent) == wire::ImportPhase::kGrantedToHost);
   CHECK(
       exporter.ask<wire::PlainReply>(wire::PlainReply{exporter.header(MessageType::kReadCounters)})

@@ -8,6 +8,7 @@
 
 #include "nicsim/local_memory.h"
 #include "nicsim/packetizer.h"
+#include "nicsim/traced_operation.h"
 #include "nicsim/transfer_checks.h"
 
 namespace vmmc::nicsim {
@@ -22,6 +23,8 @@ static_assert(kShareBytes / wire::kPageSize + 1 <= kMaxRuns);
 }  // namespace
 
 TransferEngine::Served TransferEngine::serve(Process& process) {
+  if (instruments_.by_packet()) [[unlikely]]
+    return serve_by_packet(process);
   bool worked = false;
   bool finished = false;
   bool stalled = false;
@@ -55,12 +58,14 @@ wire::Status TransferEngine::step(Process& process) {
     process.channel.prefetch();
     const wire::Status status = begin(process);
     // A mark is nothing but its descriptor.
-    return status == wire::Status::kOk && transfer.length > 0 ? advance(process) : status;
+    return status == wire::Status::kOk && transfer.length > 0 ? advance(process, kShareBytes)
+                                                              : status;
   }
   if (transfer.done == transfer.length) return wire::Status::kOk;  // but for the notification
+  transfer.packet_waits = transfer.last_struck = false;
   // Between two pieces the import may have gone, and another one have come to its pages.
   const wire::Status status = check_remote(process, transfer);
-  return status == wire::Status::kOk ? advance(process) : status;
+  return status == wire::Status::kOk ? advance(process, kShareBytes) : status;
 }
 
 // A wake-up is a system call, so nobody is woken for what he does not wait for.
@@ -89,8 +94,12 @@ bool TransferEngine::is_watched(const Arrival& arrival) {
          arrival.run.address < word + wire::kWatchedBytes;
 }
 
-wire::Status TransferEngine::begin(Process& process) const {
+wire::Status TransferEngine::begin(Process& process) {
   Transfer& transfer = process.transfer;
+  if (OperationLatencies::is_due(process.channel.completed())) [[unlikely]] {
+    transfer.measured_since = OperationLatencies::now_ns();
+    transfer.noted = true;
+  }
   if (!decode(transfer)) return take_mark(process);
   const wire::Status status = check_transfer(process, transfer);
   if (recorder_ != nullptr && status == wire::Status::kOk) recorder_->taken(process, transfer);
@@ -149,10 +158,10 @@ bool TransferEngine::find_landing(const Process& process, std::uint64_t piece,
   return true;
 }
 
-// Moves the next piece.
-wire::Status TransferEngine::advance(Process& process) {
+// Moves the next piece, of at most so many bytes.
+wire::Status TransferEngine::advance(Process& process, std::uint64_t most) {
   Transfer& transfer = process.transfer;
-  const std::uint64_t piece = std::min(transfer.length - transfer.done, kShareBytes);
+  const std::uint64_t piece = std::min(transfer.length - transfer.done, most);
   Landing landing;
   if (!find_landing(process, piece, landing)) return refusal(process, transfer);
   wire::Status status = wire::Status::kOk;
@@ -180,6 +189,7 @@ void TransferEngine::count_arrival(Process& sender, const Landing& landing) {
 
 // False if the receiver's queue has no room.
 bool TransferEngine::notify(Process& sender) {
+  if (sender.transfer.last_struck) return true;  // it went with the packet
   const auto notice = notice_of(backplane_, sender, sender.transfer);
   if (!notice) return true;
   Process& receiver = *notice->receiver;
@@ -189,6 +199,7 @@ bool TransferEngine::notify(Process& sender) {
     if (sender.awaited == 0) {
       sender.stalled_on = &receiver;
       ChannelView::count(sender.channel.counters().notification_stalls);
+      if (instruments_.trace.on()) note_stall(sender, receiver);
       return false;
     }
     if (!receiver.notifications.keep(notice->notification)) {
@@ -197,6 +208,9 @@ bool TransferEngine::notify(Process& sender) {
     }
   }
   ChannelView::count(sender.channel.counters().notifications_sent);
+  if (instruments_.trace.on()) [[unlikely]] {
+    note_notified(sender, receiver, notice->notification);
+  }
   return true;
 }
 
@@ -209,11 +223,47 @@ void TransferEngine::announce_fragment(const Process& process) {
 }
 
 void TransferEngine::finish(Process& process, wire::Status status) {
+  if (status != wire::Status::kOk) [[unlikely]] {
+    look_back(process, status);
+    announce_fragment(process);
+  } else if (process.transfer.noted) [[unlikely]] {
+    look_back(process, status);
+  }
   if (process.transfer.operation != wire::Operation::kMark || status != wire::Status::kOk) {
     count_finished(process, process.transfer, status);
   }
-  if (status != wire::Status::kOk) announce_fragment(process);
   process.channel.complete(status);
+}
+
+// At the end of an operation that has failed, or that the instruments have something of: the next one
+// begins without.
+void TransferEngine::look_back(Process& process, wire::Status status) {
+  note_end(process, status);
+  Transfer& transfer = process.transfer;
+  transfer.noted = transfer.packet_waits = transfer.last_struck = false;
+  transfer.measured_since = 0;
+  transfer.traced.number = 0;
+}
+
+void TransferEngine::note_end(const Process& process, wire::Status status) {
+  const Transfer& transfer = process.transfer;
+  if (status != wire::Status::kOk) {
+    const TracedOperation operation =
+        transfer.traced.number != 0 ? transfer.traced : identify(process, transfer, instruments_);
+    const auto event = transfer.traced.number != 0 && operation.left ? wire::TraceEvent::kCompleted
+                                                                     : wire::TraceEvent::kRefused;
+    return note_failed(instruments_, operation, event, status);
+  }
+  if (transfer.operation == wire::Operation::kMark) return;
+  if (transfer.measured_since != 0) {
+    instruments_.latencies.add(transfer.operation,
+                               OperationLatencies::now_ns() - transfer.measured_since);
+  }
+  if (!is_in_trace(instruments_, transfer.traced)) return;
+  TraceEntry entry = at_sender(instruments_, transfer.traced, wire::TraceEvent::kCompleted,
+                               wire::TraceEngine::kProcessor);
+  entry.value = entry.time - transfer.traced.taken;
+  instruments_.trace.write(entry);
 }
 
 }  // namespace vmmc::nicsim

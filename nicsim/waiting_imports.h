@@ -42,6 +42,12 @@ class WaitingImports {
   // Forgets all of an importer.
   void forget(const Process& importer);
 
+  // visit(const WaitingImport&) for all, by the name of the buffer, then in their order.
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    for (const auto& [name, wait] : by_name_) visit(wait);
+  }
+
   // Waiting imports that the calls so far have looked at.
   std::uint64_t looks() const { return looks_; }
 

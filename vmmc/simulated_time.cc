@@ -41,4 +41,19 @@ int vmmc_compute(uint64_t ns) {
   });
 }
 
+int vmmc_leave_time(void) {
+  return vmmc::internal::unguarded([](Attachment& attachment) {
+    attachment.waiter().time().leave();
+    return static_cast<int>(VMMC_OK);
+  });
+}
+
+int vmmc_return_to_time(void) {
+  return vmmc::internal::unguarded([](Attachment& attachment) {
+    attachment.waiter().time().come_back();
+    return attachment.waiter().nicsim_gone() ? vmmc::internal::fail_nicsim_gone()
+                                             : static_cast<int>(VMMC_OK);
+  });
+}
+
 }  // extern "C"

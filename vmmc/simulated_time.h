@@ -12,7 +12,8 @@
  * machine, whatever the load, as long as the processes speak to each other by VMMC alone and each uses
  * it in one thread (and its notification handlers).
  *
- * While a process does something else (reads a file, sleeps), simulated time stands still for all. A
+ * While a process does something else (reads a file, sleeps), simulated time stands still for all, unless it
+ * says so before (vmmc_leave_time). A
  * program that waits for another one by other means than VMMC may wait for ever; so does a thread that
  * joins another thread which waits by VMMC: let that one end its calls first, or look
  * for its end in a loop with vmmc_compute. A thread takes part from its first call of the library on until
@@ -44,6 +45,18 @@ uint64_t vmmc_clock(void);
  * real time it returns at once: the program's own work has taken its time.
  * Errors: NICSIM_GONE. Rules: S12.4 */
 int vmmc_compute(uint64_t ns);
+
+/* The calling thread is about to wait for something outside: to read a file, or in poll(). From then on, and
+ * until it says that it is back, simulated time goes on without it. It comes back, at the process's
+ * clock, when everything has happened that happens without it, so that results do not depend
+ * on how long it was away; but if others keep time going it waits for no more than what nicsim does in a
+ * second of processor time, and comes back at whatever time it is then. Handlers that are delivered by signal wait until it is back.
+ *
+ * In between the thread makes no call of the library, and nor do signal handlers that run in it; one that
+ * waits in simulated time comes back first. In real time both do nothing.
+ * Errors: NICSIM_GONE of vmmc_return_to_time. Rules: S12.10 */
+int vmmc_leave_time(void);
+int vmmc_return_to_time(void);
 
 #ifdef __cplusplus
 } /* extern "C" */

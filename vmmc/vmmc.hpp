@@ -340,6 +340,15 @@ inline result<void> compute(std::chrono::nanoseconds work) {
   return to_result(vmmc_compute(work.count() < 0 ? 0 : static_cast<std::uint64_t>(work.count())));
 }
 
+// While it lives the calling thread waits for something outside, and simulated time goes on without it.
+class time_outside {
+ public:
+  time_outside() { (void)vmmc_leave_time(); }
+  ~time_outside() { (void)vmmc_return_to_time(); }
+  time_outside(const time_outside&) = delete;
+  time_outside& operator=(const time_outside&) = delete;
+};
+
 inline result<vmmc_counters> counters() {
   vmmc_counters counted{};
   const auto done = to_result(vmmc_get_counters(&counted));

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "bench/operations/exchange.h"
-#include "bench/support/histogram.h"
 #include "bench/support/launcher.h"
 #include "bench/support/machine.h"
 #include "bench/support/placement.h"
+#include "platform/histogram.h"
 
 namespace vmmc::bench {
 namespace {
@@ -33,7 +33,7 @@ void print_head() {
   std::printf("%-52s %9s %9s %9s %9s\n", "us", "p50", "p99", "p99.9", "samples");
 }
 
-void print(const std::string& what, const Histogram& times, double divisor) {
+void print(const std::string& what, const platform::Histogram& times, double divisor) {
   const auto shown = [&](double percent) {
     char text[32] = "-";
     if (times.resolves(percent)) {
@@ -54,7 +54,7 @@ void measure_ping_pong(const std::string& what, Exchange& exchange, std::uint64_
                        const std::function<void(std::uint64_t)>& say) {
   exchange.word(Exchange::kFlag) = 0;
   exchange.meet();
-  Histogram times;
+  platform::Histogram times;
   const std::uint64_t warm_up = count / 10 + 1;
   for (std::uint64_t i = 1; i <= warm_up + count; ++i) {
     const std::uint64_t start = now();
@@ -72,7 +72,7 @@ void measure_alone(const std::string& what, Exchange& exchange, std::uint64_t co
                    const std::function<void(std::uint64_t)>& operation) {
   exchange.meet();
   if (rank() == 0) {
-    Histogram times;
+    platform::Histogram times;
     const std::uint64_t warm_up = count / 10 + 1;
     for (std::uint64_t i = 0; i < warm_up + count; ++i) {
       const std::uint64_t start = now();
@@ -203,7 +203,7 @@ void measure_notifications(vmmc_delivery delivery, const char* name, std::uint64
   const std::uint64_t all = count + count / 10 + 1;
   exchange.meet();
   if (rank() == 0) {
-    Histogram times;
+    platform::Histogram times;
     const std::uint64_t word = 0;
     for (std::uint64_t i = 1; i <= all; ++i) {
       const std::uint64_t start = now();

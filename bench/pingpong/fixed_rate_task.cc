@@ -32,7 +32,7 @@ void wait_until(std::uint64_t due) {
 }
 
 // The responder's histogram travels through slot 0 of a message of its size.
-constexpr SlotLayout kHistogramLayout{Histogram::kBuckets * sizeof(std::uint64_t)};
+constexpr SlotLayout kHistogramLayout{platform::Histogram::kBuckets * sizeof(std::uint64_t)};
 
 }  // namespace
 
@@ -62,8 +62,7 @@ FixedRateResult measure_fixed_rate(Link& link, std::uint64_t bytes, std::uint64_
   result.duration = now() - start;
   const auto* counts =
       reinterpret_cast<const std::uint64_t*>(link.received(kHistogramLayout, 0).data());
-  result.latency.merge({counts, Histogram::kBuckets}, link.control().extremes[0],
-                       link.control().extremes[1]);
+  result.latency.merge({counts, platform::Histogram::kBuckets}, link.control().exact);
   return result;
 }
 
@@ -72,7 +71,7 @@ void answer_fixed_rate(Link& link, const Command& command) {
   for (std::uint64_t slot = 0; slot < kFixedRateSlots; ++slot) link.clear(layout, slot);
   link.say_consumed(0);
   link.say_ready();
-  Histogram latency;
+  platform::Histogram latency;
   for (std::uint64_t i = 0; i < command.count; ++i) {
     link.await_message(layout, i % kFixedRateSlots);
     latency.record(now() - (command.start + i * command.period));
@@ -80,8 +79,8 @@ void answer_fixed_rate(Link& link, const Command& command) {
     link.clear(layout, i % kFixedRateSlots);
     if ((i + 1) % kCreditEvery == 0) link.say_consumed(i + 1);
   }
-  const std::uint64_t extremes[2] = {latency.min(), latency.max()};
-  link.send(extremes, &link.remote_control()->extremes, sizeof extremes);
+  const platform::Histogram::Exact exact = latency.exact();
+  link.send(&exact, &link.remote_control()->exact, sizeof exact);
   std::memcpy(link.source(kHistogramLayout, 0).data(), latency.counts().data(),
               kHistogramLayout.bytes);
   link.send_message(kHistogramLayout, 0);

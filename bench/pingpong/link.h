@@ -27,6 +27,7 @@
 
 #include "bench/pingpong/options.h"
 #include "bench/support/pattern.h"
+#include "platform/histogram.h"
 #include "vmmc/vmmc.h"
 
 namespace vmmc::bench {
@@ -53,9 +54,9 @@ struct Control {
   alignas(kCacheLine) std::uint32_t commands;  // how many have been given
   alignas(kCacheLine)
       std::uint32_t ready;  // the responder has checked what came and is prepared for the next
-  alignas(kCacheLine) std::uint32_t confirmed;    // bursts that have arrived whole
-  alignas(kCacheLine) std::uint64_t consumed;     // fixed rate: messages that have been checked
-  alignas(kCacheLine) std::uint64_t extremes[2];  // fixed rate: shortest and longest latency
+  alignas(kCacheLine) std::uint32_t confirmed;  // bursts that have arrived whole
+  alignas(kCacheLine) std::uint64_t consumed;   // fixed rate: messages that have been checked
+  alignas(kCacheLine) platform::Histogram::Exact exact;  // fixed rate: of the latencies
 };
 inline constexpr std::size_t kControlBytes = 4096;
 static_assert(sizeof(Control) <= kControlBytes);

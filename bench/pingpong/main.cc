@@ -49,7 +49,7 @@ void run_pingpong(const Options& options, Link& link, Report& report) {
     const std::uint64_t count = iterations_for(
         options, warm_up, [&](std::uint64_t n) { measure_pingpong(link, bytes, n); });
     const ExecutorWatch watch;
-    const Histogram round_trips = measure_pingpong(link, bytes, count);
+    const platform::Histogram round_trips = measure_pingpong(link, bytes, count);
     report.pingpong(bytes, round_trips, watch.used());
   }
 }
@@ -118,8 +118,8 @@ void run_fixed_rate(const Options& options, Link& link, Report& report) {
 std::size_t payload_bytes(const Options& options) {
   std::size_t bytes =
       std::max<std::size_t>(kRateSlots * kCacheLine, kFixedRateSlots * kFixedRateDefault);
-  bytes = std::max<std::size_t>(bytes,
-                                SlotLayout{Histogram::kBuckets * sizeof(std::uint64_t)}.stride());
+  bytes = std::max<std::size_t>(
+      bytes, SlotLayout{platform::Histogram::kBuckets * sizeof(std::uint64_t)}.stride());
   for (const std::uint64_t size : options.sizes) {
     const std::size_t stride = SlotLayout{size}.stride();
     if (options.wants("bandwidth") && !options.smoke) {

@@ -12,7 +12,7 @@ MessageNumber pong(std::uint32_t stream, std::uint64_t i) { return {2 * stream +
 
 }  // namespace
 
-Histogram measure_pingpong(Link& link, std::uint64_t bytes, std::uint64_t count) {
+platform::Histogram measure_pingpong(Link& link, std::uint64_t bytes, std::uint64_t count) {
   const SlotLayout layout{bytes};
   const std::uint32_t stream = link.give({.task = Task::kPingpong,
                                           .stream = 0,
@@ -21,7 +21,7 @@ Histogram measure_pingpong(Link& link, std::uint64_t bytes, std::uint64_t count)
                                           .count = count,
                                           .start = 0,
                                           .period = 0});
-  Histogram round_trips;
+  platform::Histogram round_trips;
   for (std::uint64_t i = 1; i <= count; ++i) {
     link.clear(layout, 0);
     link.fill(layout, 0, ping(stream, i));

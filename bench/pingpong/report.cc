@@ -16,7 +16,7 @@ void print(const json::object& line) {
 }
 
 // Microseconds; a dash where the percentile rests on too few samples to mean anything.
-std::string microseconds(const Histogram& histogram, double percent, double divisor) {
+std::string microseconds(const platform::Histogram& histogram, double percent, double divisor) {
   if (percent > 50 && percent < 100 && !histogram.resolves(percent)) return "-";
   const auto value =
       static_cast<double>(percent < 100 ? histogram.percentile(percent) : histogram.max());
@@ -25,7 +25,7 @@ std::string microseconds(const Histogram& histogram, double percent, double divi
   return text;
 }
 
-json::object percentiles(const Histogram& histogram, std::uint64_t divisor) {
+json::object percentiles(const platform::Histogram& histogram, std::uint64_t divisor) {
   json::object result{{"p50_ns", histogram.percentile(50) / divisor},
                       {"p99_ns", histogram.percentile(99) / divisor},
                       {"p99.9_ns", histogram.percentile(99.9) / divisor},
@@ -38,7 +38,7 @@ json::object percentiles(const Histogram& histogram, std::uint64_t divisor) {
 }
 
 // Bytes (or messages) per nanosecond at a percentile of the durations.
-double per_nanosecond(std::uint64_t amount, const Histogram& durations, double percent) {
+double per_nanosecond(std::uint64_t amount, const platform::Histogram& durations, double percent) {
   const std::uint64_t duration = durations.percentile(percent);
   return duration == 0 ? 0.0 : static_cast<double>(amount) / static_cast<double>(duration);
 }
@@ -108,7 +108,7 @@ void Report::begin_table(const char* name, const char* head) {
   std::printf("\n%s\n", head);
 }
 
-void Report::pingpong(std::uint64_t bytes, const Histogram& round_trips,
+void Report::pingpong(std::uint64_t bytes, const platform::Histogram& round_trips,
                       const std::string& executor) {
   const int sends = SlotLayout{bytes}.is_word() ? 1 : 2;
   if (options_.json) {

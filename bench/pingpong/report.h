@@ -33,7 +33,8 @@ class Report {
 
   // `probe`: of a moment when the other process was still waiting to be connected.
   void header(const std::string& placement, const ClockProbe& probe);
-  void pingpong(std::uint64_t bytes, const Histogram& round_trips, const std::string& executor);
+  void pingpong(std::uint64_t bytes, const platform::Histogram& round_trips,
+                const std::string& executor);
   void bandwidth(const BurstPlan& plan, const BurstResult& result, const std::string& executor);
   void rate(const BurstPlan& plan, const BurstResult& result, const std::string& executor);
   void fixed_rate(std::uint64_t bytes, std::uint64_t count, const FixedRateResult& result,

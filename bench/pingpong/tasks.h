@@ -11,14 +11,14 @@
 #include <cstdint>
 
 #include "bench/pingpong/link.h"
-#include "bench/support/histogram.h"
+#include "platform/histogram.h"
 
 namespace vmmc::bench {
 
 // Round trips. In each: both sides write what they will send; the responder says that it is ready;
 // the initiator takes the time, sends, waits for the answer and takes the time; both check what
 // they have received.
-Histogram measure_pingpong(Link& link, std::uint64_t bytes, std::uint64_t count);
+platform::Histogram measure_pingpong(Link& link, std::uint64_t bytes, std::uint64_t count);
 void answer_pingpong(Link& link, const Command& command);
 
 // A burst is `slots` messages to as many slots and a flag, and ends when the responder's
@@ -33,8 +33,8 @@ struct BurstPlan {
                      // to the same offsets
 };
 struct BurstResult {
-  Histogram bursts;
-  Histogram copies;  // empty without memcpy
+  platform::Histogram bursts;
+  platform::Histogram copies;  // empty without memcpy
 };
 inline constexpr std::uint64_t kBurstBytes =
     64 * 1024 * 1024;                               // upper limit, unless one message is larger
@@ -53,8 +53,9 @@ void answer_bursts(Link& link, const Command& command);
 inline constexpr std::uint64_t kFixedRateSlots =
     1024;  // messages that may be on their way or unchecked
 struct FixedRateResult {
-  Histogram latency;
-  Histogram lateness;      // how long after they were due messages were sent; contained in latency
+  platform::Histogram latency;
+  platform::Histogram
+      lateness;            // how long after they were due messages were sent; contained in latency
   std::uint64_t duration;  // from the first due time until all had been received
 };
 FixedRateResult measure_fixed_rate(Link& link, std::uint64_t bytes, std::uint64_t count,

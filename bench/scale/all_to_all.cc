@@ -40,11 +40,10 @@ struct Plan {
 struct Outcome {
   std::uint64_t start;
   std::uint64_t end;
-  std::uint64_t longest;
-  std::uint64_t shortest;
+  platform::Histogram::Exact exact;
   vmmc_counters before;
   vmmc_counters after;
-  std::uint64_t counts[Histogram::kBuckets];
+  std::uint64_t counts[platform::Histogram::kBuckets];
 };
 
 // One process's part.
@@ -69,7 +68,7 @@ class Member {
 
   void run(Gate& ready, Gate& begin, Outcome& outcome) {
     for (std::uint64_t round = 1; round <= plan_.warm_up; ++round) exchange(round);
-    Histogram times;
+    platform::Histogram times;
     outcome.before = must(counters(), "vmmc_get_counters");
     ready.open();
     begin.pass();
@@ -84,8 +83,7 @@ class Member {
     outcome.end = before;
     must(fence(), "vmmc_fence");
     outcome.after = must(counters(), "vmmc_get_counters");
-    outcome.longest = times.max();
-    outcome.shortest = times.min();
+    outcome.exact = times.exact();
     std::copy(times.counts().begin(), times.counts().end(), outcome.counts);
   }
 
@@ -141,7 +139,7 @@ class Member {
 };
 
 void report(const Settings& settings, const Plan& plan, Shared<Outcome>& outcomes) {
-  Histogram rounds;
+  platform::Histogram rounds;
   std::uint64_t start = UINT64_MAX, end = 0, doorbells = 0, wakeups = 0, nic = 0, host = 0,
                 full = 0;
   for (const Outcome& one : outcomes) {
@@ -152,7 +150,7 @@ void report(const Settings& settings, const Plan& plan, Shared<Outcome>& outcome
     nic += one.after.nic_executor_sends - one.before.nic_executor_sends;
     host += one.after.host_executor_sends - one.before.host_executor_sends;
     full += one.after.queue_full_waits - one.before.queue_full_waits;
-    rounds.merge(one.counts, one.shortest, one.longest);
+    rounds.merge(one.counts, one.exact);
   }
   const double messages = static_cast<double>(plan.rounds) * plan.processes * (plan.processes - 1);
   Line("all-to-all")

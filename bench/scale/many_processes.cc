@@ -12,8 +12,8 @@
 #include "bench/scale/crew.h"
 #include "bench/scale/settings.h"
 #include "bench/scale/usage.h"
-#include "bench/support/histogram.h"
 #include "bench/support/machine.h"
+#include "platform/histogram.h"
 
 namespace vmmc::bench {
 namespace {
@@ -53,7 +53,7 @@ void play(std::uint32_t me, std::uint64_t turns, std::uint32_t games, vmmc_execu
   std::uint64_t turn = 0;
   for (std::uint32_t game = 0; game < games; ++game) {
     gates.play.pass();
-    Histogram times;
+    platform::Histogram times;
     const vmmc_counters before = must(counters(), "vmmc_get_counters");
     const std::uint64_t warm_up = turns / 10 + 1;
     for (std::uint64_t i = 0; i < warm_up + turns; ++i) {

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "bench/support/histogram.h"
+#include "platform/histogram.h"
 #include "vmmc/vmmc.hpp"
 
 namespace vmmc::bench {

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "bench/support/histogram.h"
+#include "platform/histogram.h"
 
 namespace vmmc::bench {
 namespace {
@@ -62,7 +62,7 @@ std::uint64_t now() {
 
 ClockProbe probe_clock(std::uint64_t duration) {
   constexpr std::uint64_t kGap = 10'000;
-  Histogram gaps;
+  platform::Histogram gaps;
   ClockProbe probe{.read_cost = 0, .longest_gap = 0, .gaps = 0, .duration = duration};
   const std::uint64_t start = now();
   for (std::uint64_t last = start; last - start < duration;) {

@@ -49,6 +49,7 @@ void CombiningPacketizer::open(Operation& operation, std::uint64_t offset) {
   packet_ = &pool_.take();
   packet_->operation = &operation;
   packet_->offset = offset;
+  packet_->position = operation.destination + offset;
   packet_->source = operation.node;
   packet_->waits_for = order_.next();
   ++operation.packets_out;

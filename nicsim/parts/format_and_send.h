@@ -17,9 +17,10 @@ namespace vmmc::nicsim::parts {
 class FormatAndSend {
  public:
   FormatAndSend(EventQueue& queue, const model::FormatAndSendParameters& parameters,
-                BackplanePort& backplane)
+                BackplanePort& backplane, Probes probes = {})
       : queue_(queue),
         backplane_(backplane),
+        probes_(probes),
         latency_(from_ns(parameters.latency_ns)),
         header_(static_cast<std::uint32_t>(parameters.header_bytes)) {}
 
@@ -27,10 +28,21 @@ class FormatAndSend {
   // Only if free().
   void take(NetworkPacket& packet) {
     packet_ = &packet;
-    queue_.after<&FormatAndSend::inject>(latency_, *this);
+    const Time delay = probes_.faults_are_planned() ? strike(packet) : 0;
+    packet.since = sum(queue_.now(), delay);
+    queue_.after<&FormatAndSend::inject>(sum(delay, latency_), *this);
   }
   // The backplane has all of the packet: it is free again.
-  void injected() { packet_ = nullptr; }
+  void injected() {
+    if (probes_.trace_is_on() && packet_ != nullptr) {
+      probes_.tracer->happened({.event = wire::TraceEvent::kPacketSent,
+                                .engine = wire::TraceEngine::kNetworkInterfaceChip,
+                                .node = packet_->source,
+                                .packet = packet_,
+                                .since = packet_->since});
+    }
+    packet_ = nullptr;
+  }
 
   // What a packet takes in the backplane.
   std::uint32_t bytes_of(const NetworkPacket& packet) const { return packet.payload + header_; }
@@ -42,6 +54,26 @@ class FormatAndSend {
   const Counters& counters() const { return counters_; }
 
  private:
+  // What the fault plan does to this packet. How long it is delayed.
+  Time strike(NetworkPacket& packet) {
+    using Action = FaultPlan::Action;
+    if (packet.purpose != Purpose::kUpdate) return 0;
+    const auto fault = probes_.faults->strike(packet.source, packet.destination);
+    if (!fault) return 0;
+    if (fault->action == Action::kDrop) packet.struck = NetworkPacket::Struck::kDropped;
+    if (fault->action == Action::kCorrupt) packet.struck = NetworkPacket::Struck::kCorrupted;
+    if (fault->action != Action::kDelay) return 0;
+    const Time delay = from_ns(static_cast<double>(fault->delay));
+    if (probes_.trace_is_on()) {
+      probes_.tracer->happened({.event = wire::TraceEvent::kPacketDelayed,
+                                .engine = wire::TraceEngine::kNetworkInterfaceChip,
+                                .node = packet.source,
+                                .packet = &packet,
+                                .value = delay});
+    }
+    return delay;
+  }
+
   void inject(std::uint64_t) {
     ++counters_.packets;
     counters_.bytes += bytes_of(*packet_);
@@ -53,6 +85,7 @@ class FormatAndSend {
 
   EventQueue& queue_;
   BackplanePort& backplane_;
+  const Probes probes_;
   Time latency_;
   std::uint32_t header_;
   NetworkPacket* packet_ = nullptr;

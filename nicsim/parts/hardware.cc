@@ -14,7 +14,8 @@ namespace vmmc::nicsim::parts {
 
 struct Hardware::Parts final : BackplaneClient {
   Parts(EventQueue& queue, const model::TimingModel& model, MachineShape shape,
-        const nicsim::Backplane& tables, HardwareClient& client) {
+        const nicsim::Backplane& tables, HardwareClient& client, Probes its_probes)
+      : columns(model.backplane.mesh != 0 ? shape.columns : 0), probes(its_probes) {
     if (model.backplane.mesh != 0) {
       backplane = std::make_unique<Mesh>(queue, model.backplane, shape.rows, shape.columns, *this);
     } else {
@@ -22,7 +23,8 @@ struct Hardware::Parts final : BackplaneClient {
     }
     nodes.reserve(shape.nodes());
     for (std::uint32_t i = 0; i < shape.nodes(); ++i) {
-      nodes.push_back(std::make_unique<Node>(queue, model, i, tables, *backplane, packets, client));
+      nodes.push_back(
+          std::make_unique<Node>(queue, model, i, tables, *backplane, packets, client, probes));
     }
   }
 
@@ -31,8 +33,26 @@ struct Hardware::Parts final : BackplaneClient {
     return nodes[destination]->reserve(bytes);
   }
   void arrived(const Parcel& parcel) override {
-    nodes[parcel.destination]->arrived(*reinterpret_cast<NetworkPacket*>(parcel.content));
+    NetworkPacket& packet = *reinterpret_cast<NetworkPacket*>(parcel.content);
+    if (probes.trace_is_on()) {
+      probes.tracer->happened({.event = wire::TraceEvent::kPacketCrossed,
+                               .engine = wire::TraceEngine::kBackplane,
+                               .node = parcel.destination,
+                               .packet = &packet,
+                               .value = hops(parcel)});
+    }
+    nodes[parcel.destination]->arrived(packet);
   }
+  // From router to router; in a crossbar there is one.
+  std::uint64_t hops(const Parcel& parcel) const {
+    if (columns == 0) return 1;
+    const auto distance = [](std::uint32_t a, std::uint32_t b) { return a < b ? b - a : a - b; };
+    return distance(parcel.source % columns, parcel.destination % columns) +
+           distance(parcel.source / columns, parcel.destination / columns);
+  }
+
+  const std::uint32_t columns;  // of the mesh; 0: a crossbar
+  const Probes probes;
 
   PacketPool packets;
   std::unique_ptr<BackplanePort> backplane;
@@ -40,8 +60,8 @@ struct Hardware::Parts final : BackplaneClient {
 };
 
 Hardware::Hardware(EventQueue& queue, const model::TimingModel& model, MachineShape shape,
-                   const nicsim::Backplane& tables, HardwareClient& client)
-    : parts_(std::make_unique<Parts>(queue, model, shape, tables, client)) {}
+                   const nicsim::Backplane& tables, HardwareClient& client, Probes probes)
+    : parts_(std::make_unique<Parts>(queue, model, shape, tables, client, probes)) {}
 
 Hardware::~Hardware() = default;
 

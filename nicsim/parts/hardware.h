@@ -39,6 +39,7 @@
 #include "nicsim/packetizer.h"
 #include "nicsim/parts/backplane_port.h"
 #include "nicsim/parts/event_queue.h"
+#include "nicsim/parts/probes.h"
 
 namespace vmmc::nicsim::parts {
 
@@ -74,6 +75,7 @@ struct Operation {
   std::uint64_t bytes_handed = 0;  // by the processor to the interface
   std::uint64_t bytes_begun = 0;   // packetized
   std::uint64_t packets_out = 0;   // under way
+  std::uint32_t packets_made = 0;  // until now: numbers them
   bool refused = false;
   Operation* next = nullptr;  // in a part's list
 };
@@ -122,6 +124,10 @@ class HardwareClient {
   virtual std::uint64_t notification_token(Operation& operation) = 0;
   // In its place, if the incoming page table does not allow the interrupt.
   virtual void notification_refused(Operation&) {}
+  // An update: the fault plan has taken a packet of it, which would have landed now; or `corrupted` it, so
+  // that its receiver has thrown it away. Called instead of land(). The operation goes on as if it had
+  // landed, but a notification that it was to bring is lost with it.
+  virtual void struck(Operation&, const Packet& /*packet*/, bool /*corrupted*/) {}
   // The processor of a node has lost so much time to an interrupt: of the outgoing FIFO at its
   // threshold (stores that wait for it have this time in their wait already), or of an arrival
   // (incoming_page_table.interrupt_each_arrival). Those of notifications are part of notified()'s
@@ -137,9 +143,9 @@ struct MachineShape {
 
 class Hardware {
  public:
-  // `tables` holds the incoming page tables of all nodes.
+  // `tables` holds the incoming page tables of all nodes. What `probes` names outlives this.
   Hardware(EventQueue& queue, const model::TimingModel& model, MachineShape shape,
-           const nicsim::Backplane& tables, HardwareClient& client);
+           const nicsim::Backplane& tables, HardwareClient& client, Probes probes = {});
   ~Hardware();
 
   // The process begins this operation now.

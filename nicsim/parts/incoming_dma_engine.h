@@ -8,6 +8,7 @@
 // it takes its turn, but not the bus. A packet is handed over when it is in memory and, as a
 // polling program has to see it, poll_ns after that; a request of another node at once, though not
 // before what came ahead of it.
+// A packet that the fault plan has struck takes its turn like a refused one.
 //
 // Invariants: never more than fifo_bytes in the FIFO, those of packets whose heads are on the way
 // in included. Packets are handed over in the order in which they came. Nothing here waits for
@@ -39,7 +40,8 @@ class IncomingDmaEngine final : public Arbiter::Requester {
   };
 
   IncomingDmaEngine(EventQueue& queue, const model::TimingModel& model,
-                    const nicsim::Backplane& tables, InputOutputBus& bus, Port& port);
+                    const nicsim::Backplane& tables, InputOutputBus& bus, Port& port,
+                    Probes probes = {});
 
   // Keeps bytes of the FIFO free for a packet. False: there are not so many.
   bool reserve(std::uint32_t bytes);
@@ -61,6 +63,9 @@ class IncomingDmaEngine final : public Arbiter::Requester {
   const LookupCounters& lookups() const { return lookups_; }
 
  private:
+  void trace_lookup(const NetworkPacket& packet) const;
+  void trace_struck(const NetworkPacket& packet) const;
+  Time time_to_write(const NetworkPacket& packet) const;
   void looked_up(std::uint64_t packet);
   void begin_write();
   void written(std::uint64_t packet);
@@ -70,6 +75,7 @@ class IncomingDmaEngine final : public Arbiter::Requester {
   const nicsim::Backplane& tables_;
   InputOutputBus& bus_;
   Port& port_;
+  const Probes probes_;
   std::uint32_t capacity_;
   std::uint32_t header_;
   Time lookup_;

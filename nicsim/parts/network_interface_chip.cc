@@ -3,13 +3,17 @@
 
 #include "nicsim/parts/network_interface_chip.h"
 
+#include <utility>
+
 namespace vmmc::nicsim::parts {
 NetworkInterfaceChip::NetworkInterfaceChip(EventQueue& queue, const model::TimingModel& model,
                                            BackplanePort& backplane, DepartureOrder& order,
                                            Arbiter::Requester& incoming, OutgoingFifo& fifo,
-                                           SourceReader& engine, SourceReader& replies, Port& port)
+                                           SourceReader& engine, SourceReader& replies, Port& port,
+                                           Probes probes)
     : order_(order),
-      send_(queue, model.format_and_send, backplane),
+      probes_(probes),
+      send_(queue, model.format_and_send, backplane, probes),
       fifo_(*this, fifo),
       engine_(*this, engine),
       replies_(*this, replies),
@@ -26,10 +30,10 @@ void NetworkInterfaceChip::FifoExit::chip_granted() {
   NetworkPacket& packet = fifo.take();
   chip.order_.left(DepartureOrder::stream_of(*packet.operation), packet.order);
   if (packet.lost) {
-    fifo.left(packet.payload);
+    chip.left_fifo(packet);
     return chip.port_.lost(packet);
   }
-  chip.fifo_bytes_ = packet.payload;
+  chip.from_fifo_ = &packet;
   chip.send_.take(packet);
 }
 
@@ -59,11 +63,22 @@ bool NetworkInterfaceChip::ReplyExit::wants_chip() const {
 void NetworkInterfaceChip::ReplyExit::chip_granted() { chip.send_.take(replies.take()); }
 
 void NetworkInterfaceChip::injected() {
-  const std::uint32_t bytes = fifo_bytes_;
-  fifo_bytes_ = 0;
+  const NetworkPacket* const packet = std::exchange(from_fifo_, nullptr);
   send_.injected();
-  if (bytes > 0) fifo_.fifo.left(bytes);
+  if (packet != nullptr) left_fifo(*packet);
   arbiter_.look();
+}
+
+// Its bytes are not needed there any more.
+void NetworkInterfaceChip::left_fifo(const NetworkPacket& packet) {
+  if (probes_.trace_is_on()) {
+    probes_.tracer->happened({.event = wire::TraceEvent::kFifoLeft,
+                              .engine = wire::TraceEngine::kOutgoingFifo,
+                              .node = packet.source,
+                              .packet = &packet,
+                              .value = fifo_.fifo.filled() - packet.payload});
+  }
+  fifo_.fifo.left(packet.payload);
 }
 
 }  // namespace vmmc::nicsim::parts

@@ -30,7 +30,7 @@ class NetworkInterfaceChip {
 
   NetworkInterfaceChip(EventQueue& queue, const model::TimingModel& model, BackplanePort& backplane,
                        DepartureOrder& order, Arbiter::Requester& incoming, OutgoingFifo& fifo,
-                       SourceReader& engine, SourceReader& replies, Port& port);
+                       SourceReader& engine, SourceReader& replies, Port& port, Probes probes = {});
 
   // Something is ready, or may leave now.
   void look() { arbiter_.look(); }
@@ -67,14 +67,17 @@ class NetworkInterfaceChip {
     SourceReader& replies;
   };
 
+  void left_fifo(const NetworkPacket& packet);
+
   DepartureOrder& order_;
+  const Probes probes_;
   FormatAndSend send_;
   FifoExit fifo_;
   EngineExit engine_;
   ReplyExit replies_;
   Arbiter arbiter_;
   Port& port_;
-  std::uint32_t fifo_bytes_ = 0;  // of the packet on its way out, if it was in the FIFO
+  NetworkPacket* from_fifo_ = nullptr;  // the packet on its way out, if it was in the FIFO
 };
 
 }  // namespace vmmc::nicsim::parts

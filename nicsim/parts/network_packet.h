@@ -60,6 +60,9 @@ struct LookupCounters {
 
 struct NetworkPacket {
   Purpose purpose = Purpose::kUpdate;
+  // What the fault plan has done to it.
+  enum class Struck : std::uint8_t { kNot, kDropped, kCorrupted };
+  Struck struck = Struck::kNot;
   bool lost = false;     // its proxy page has no entry any more: it does not leave the node
   bool refused = false;  // by the incoming page table
   bool last = false;     // of its operation's transfers, or of a reply
@@ -67,9 +70,12 @@ struct NetworkPacket {
   // ones.
   Operation* operation = nullptr;
   List<Operation> earlier;
-  Packet packet{};           // which remote memory; of requests and replies, too
-  std::uint64_t offset = 0;  // in the operation, of the first byte
-  std::uint32_t source = 0;  // node
+  Packet packet{};             // which remote memory; of requests and replies, too
+  std::uint64_t offset = 0;    // in the operation, of the first byte
+  std::uint64_t position = 0;  // in the destination space, of the first byte
+  std::uint32_t number = 0;    // among those of its operation
+  Time since = 0;              // when the part that has it began with it
+  std::uint32_t source = 0;    // node
   std::uint32_t destination = 0;
   std::uint32_t payload = 0;       // bytes
   std::uint64_t order = kNever;    // automatic updates: see departure_order.h
@@ -77,6 +83,21 @@ struct NetworkPacket {
   std::vector<std::byte> content;  // empty if the operation carries no bytes
   NetworkPacket* next = nullptr;   // in a part's list
 };
+
+// A packet comes out of the packetizer: its page has been looked up.
+inline void trace_made(const Probes& probes, const NetworkPacket& packet) {
+  probes.tracer->happened({.event = wire::TraceEvent::kOutgoingLookup,
+                           .engine = wire::TraceEngine::kOutgoingPageTable,
+                           .node = packet.source,
+                           .packet = &packet,
+                           .value = packet.packet.incoming_page,
+                           .refused = packet.lost});
+  if (packet.lost) return;
+  probes.tracer->happened({.event = wire::TraceEvent::kPacketMade,
+                           .engine = wire::TraceEngine::kPacketizer,
+                           .node = packet.source,
+                           .packet = &packet});
+}
 
 // All packets of a machine: one that has ended is used again, with its memory.
 class PacketPool {

@@ -6,7 +6,7 @@
 namespace vmmc::nicsim::parts {
 Node::Node(EventQueue& queue, const model::TimingModel& model, std::uint32_t number,
            const nicsim::Backplane& tables, BackplanePort& backplane, PacketPool& pool,
-           HardwareClient& client)
+           HardwareClient& client, Probes probes)
     : queue_(queue),
       number_(number),
       backplane_(backplane),
@@ -17,21 +17,24 @@ Node::Node(EventQueue& queue, const model::TimingModel& model, std::uint32_t num
       fifo_interrupt_(from_ns(model.outgoing_fifo.interrupt_ns)),
       has_snoop_logic_(model.snoop_logic.present != 0),
       interrupt_each_arrival_(model.incoming_page_table.interrupt_each_arrival != 0),
+      probes_(probes),
       bus_(queue, model.input_output_bus),
       snoop_(queue, model.snoop_logic, *this),
       packetizer_(queue, model.packetizer, model.outgoing_page_table, order_, pool, *this),
       fifo_(queue, model.outgoing_fifo, *this),
-      engine_reader_(queue, model, bus_, pool, *this),
-      replies_(queue, model, bus_, pool, *this),
+      engine_reader_(queue, model, bus_, pool, *this, probes),
+      replies_(queue, model, bus_, pool, *this, probes),
       engine_(model.deliberate_update_engine, engine_reader_),
-      incoming_(queue, model, tables, bus_, *this),
-      chip_(queue, model, backplane, order_, incoming_, fifo_, engine_reader_, replies_, *this),
+      incoming_(queue, model, tables, bus_, *this, probes),
+      chip_(queue, model, backplane, order_, incoming_, fifo_, engine_reader_, replies_, *this,
+            probes),
       processor_(queue, model, snoop_, fifo_, engine_, *this),
       tables_(tables) {}
 
 void Node::begin(Operation& operation) {
   operation.order = kNever;
   operation.bytes_handed = operation.bytes_begun = operation.packets_out = 0;
+  operation.packets_made = 0;
   operation.refused = false;
   operation.next = nullptr;
   if (operation.kind == OperationKind::kFlush) return processor_.begin(operation);
@@ -64,6 +67,14 @@ void Node::refuse(std::uint64_t argument) {
 void Node::snooped(const Snooped& seen) {
   switch (seen.kind) {
     case Snooped::Kind::kStore:
+      if (probes_.trace_is_on()) {
+        probes_.tracer->happened({.event = wire::TraceEvent::kStoreSnooped,
+                                  .engine = wire::TraceEngine::kSnoopLogic,
+                                  .node = number_,
+                                  .operation = seen.operation,
+                                  .offset = seen.offset,
+                                  .length = seen.length});
+      }
       packetizer_.store(seen);
       break;
     case Snooped::Kind::kFlush:
@@ -77,7 +88,33 @@ void Node::snooped(const Snooped& seen) {
   }
 }
 
-void Node::fifo_threshold() { client_.interrupted(number_, fifo_interrupt_); }
+void Node::packetized(NetworkPacket& packet) {
+  packet.number = packet.operation->packets_made++;
+  const bool traced = probes_.trace_is_on();
+  if (traced) trace_made(probes_, packet);
+  fifo_.enter(packet);
+  if (!traced) return;
+  probes_.tracer->happened({.event = wire::TraceEvent::kFifoEntered,
+                            .engine = wire::TraceEngine::kOutgoingFifo,
+                            .node = number_,
+                            .packet = &packet,
+                            .value = fifo_.filled()});
+}
+
+void Node::note_interrupt(Time cost, const Operation* operation) {
+  if (!probes_.trace_is_on()) return;
+  probes_.tracer->happened({.event = wire::TraceEvent::kInterrupt,
+                            .engine = wire::TraceEngine::kProcessor,
+                            .node = number_,
+                            .operation = operation,
+                            .length = operation == nullptr ? 0 : operation->length,
+                            .value = cost});
+}
+
+void Node::fifo_threshold() {
+  note_interrupt(fifo_interrupt_);
+  client_.interrupted(number_, fifo_interrupt_);
+}
 
 void Node::handed_over(Operation& operation) {
   if (operation.kind == OperationKind::kAutomaticUpdate && has_snoop_logic_) {
@@ -88,6 +125,14 @@ void Node::handed_over(Operation& operation) {
 
 void Node::read(SourceReader&, NetworkPacket& packet) {
   Operation& operation = *packet.operation;
+  if (probes_.trace_is_on() &&
+      (packet.purpose == Purpose::kUpdate || packet.purpose == Purpose::kFetchData)) {
+    probes_.tracer->happened({.event = wire::TraceEvent::kSourceRead,
+                              .engine = wire::TraceEngine::kDeliberateUpdateEngine,
+                              .node = number_,
+                              .packet = &packet,
+                              .since = packet.since});
+  }
   if (packet.purpose == Purpose::kUpdate) engine_.packet_read(packet.payload);
   if (packet.purpose == Purpose::kFetchData && tables_.deliver(packet.packet).address == nullptr) {
     packet.purpose = Purpose::kRefusal;  // disabled since the request came
@@ -137,7 +182,10 @@ void Node::landed(NetworkPacket& packet) {
 }
 
 void Node::update_landed(NetworkPacket& packet) {
-  if (!packet.refused && packet.operation->carries_bytes) {
+  if (packet.struck != NetworkPacket::Struck::kNot) {
+    client_.struck(*packet.operation, packet.packet,
+                   packet.struck == NetworkPacket::Struck::kCorrupted);
+  } else if (!packet.refused && packet.operation->carries_bytes) {
     client_.land(*packet.operation, packet.packet, packet.content);
   }
   end_of_packet(packet);
@@ -181,34 +229,35 @@ void Node::reply_landed(NetworkPacket& packet) {
 void Node::end_of_packet(NetworkPacket& packet) {
   List<Operation> earlier = packet.earlier;
   Operation& last = *packet.operation;
-  const bool refused = packet.refused;
-  const Packet place = packet.packet;
+  const Part part{packet.packet, packet.refused, packet.struck != NetworkPacket::Struck::kNot};
   // A store is no message: nobody was sent anything. What is sent instead of one is.
   const bool message = last.kind == OperationKind::kDeliberateUpdate || !has_snoop_logic_;
   pool_.give_back(packet);
   bool ended = false;
   bool notified = false;
   const auto add = [&](Operation& operation) {
-    const End end = end_of_part(operation, place, refused);
+    const End end = end_of_part(operation, part);
     ended |= end.ended;
     notified |= end.notified;
   };
   while (!earlier.empty()) add(earlier.pop());
   add(last);
-  if (message && ended && !notified && interrupt_each_arrival_) {
+  if (message && ended && !notified && !part.struck && interrupt_each_arrival_) {
     ++arrivals_.arrival_interrupts;
+    note_interrupt(interrupt_);
     client_.interrupted(number_, interrupt_);
   }
 }
 
 // A packet with bytes of this update has ended.
-Node::End Node::end_of_part(Operation& operation, const Packet& place, bool refused) {
-  operation.refused |= refused;
+Node::End Node::end_of_part(Operation& operation, const Part& part) {
+  operation.refused |= part.refused;
   --operation.packets_out;
   if (operation.packets_out != 0 || operation.bytes_begun != operation.length) return {};
   const bool accepted = !operation.refused;
   ++(accepted ? arrivals_.delivered : arrivals_.refused);
-  const bool notified = accepted && operation.notify && notify(operation, place);
+  const bool notified =
+      accepted && operation.notify && !part.struck && notify(operation, part.place);
   client_.delivered(operation, accepted);
   return {accepted, notified};
 }
@@ -219,7 +268,10 @@ bool Node::notify(Operation& operation, const Packet& place) {
   if (!allowed) client_.notification_refused(operation);
   const std::uint64_t token = allowed ? client_.notification_token(operation) : 0;
   ++(token != 0 ? arrivals_.notifications : arrivals_.not_notified);
-  if (token != 0) queue_.after<&Node::notified>(sum(interrupt_, signal_), *this, token);
+  if (token != 0) {
+    note_interrupt(sum(interrupt_, signal_), &operation);
+    queue_.after<&Node::notified>(sum(interrupt_, signal_), *this, token);
+  }
   return token != 0;
 }
 

@@ -33,7 +33,7 @@ class Node final : SnoopLogic::Port,
  public:
   Node(EventQueue& queue, const model::TimingModel& model, std::uint32_t number,
        const nicsim::Backplane& tables, BackplanePort& backplane, PacketPool& pool,
-       HardwareClient& client);
+       HardwareClient& client, Probes probes = {});
 
   // One of this node's processes begins an operation. Calls nobody back.
   void begin(Operation& operation);
@@ -52,7 +52,7 @@ class Node final : SnoopLogic::Port,
   void refuse(std::uint64_t operation);
 
   void snooped(const Snooped& seen) override;
-  void packetized(NetworkPacket& packet) override { fifo_.enter(packet); }
+  void packetized(NetworkPacket& packet) override;
 
   void fifo_ready() override { chip_.look(); }
   void fifo_threshold() override;
@@ -81,8 +81,14 @@ class Node final : SnoopLogic::Port,
     bool ended = false;     // a message
     bool notified = false;  // ... with an interrupt of its own
   };
+  void note_interrupt(Time cost, const Operation* operation = nullptr);
   void end_of_packet(NetworkPacket& packet);
-  End end_of_part(Operation& operation, const Packet& place, bool refused);
+  struct Part {
+    Packet place;
+    bool refused;
+    bool struck;
+  };
+  End end_of_part(Operation& operation, const Part& part);
   bool notify(Operation& operation, const Packet& place);
   void notified(std::uint64_t token) { client_.notified(token); }
 
@@ -96,6 +102,7 @@ class Node final : SnoopLogic::Port,
   const Time fifo_interrupt_;
   const bool has_snoop_logic_;
   const bool interrupt_each_arrival_;
+  const Probes probes_;
 
   DepartureOrder order_;
   InputOutputBus bus_;

@@ -20,11 +20,12 @@ bool is_reply(Purpose purpose) {
 }  // namespace
 
 SourceReader::SourceReader(EventQueue& queue, const model::TimingModel& model, InputOutputBus& bus,
-                           PacketPool& pool, Port& port)
+                           PacketPool& pool, Port& port, Probes probes)
     : queue_(queue),
       bus_(bus),
       pool_(pool),
       port_(port),
+      probes_(probes),
       max_payload_(static_cast<std::uint32_t>(model.packetizer.max_payload_bytes)),
       start_(from_ns(model.deliberate_update_engine.start_ns)),
       setup_(from_ns(model.deliberate_update_engine.setup_ns)),
@@ -59,9 +60,12 @@ void SourceReader::next_packet() {
   reading_ = true;
   if (!is_read(packet.purpose)) return has_read(argument);
   counters_.bytes += packet.payload;
-  bus_.hold<&SourceReader::has_read>(InputOutputBus::Way::kReading,
-                                     setup_ + time_of_bytes(packet.payload, mb_per_s_), *this,
+  bus_.hold<&SourceReader::has_read>(InputOutputBus::Way::kReading, time_to_read(packet), *this,
                                      argument);
+}
+
+Time SourceReader::time_to_read(const NetworkPacket& packet) const {
+  return is_read(packet.purpose) ? setup_ + time_of_bytes(packet.payload, mb_per_s_) : 0;
 }
 
 // Of the first job, from done_ on.
@@ -72,6 +76,8 @@ NetworkPacket& SourceReader::cut(const Job& job) {
   packet.purpose = job.purpose;
   packet.operation = &operation;
   packet.offset = job.offset + done_;
+  packet.position = operation.destination + packet.offset;
+  packet.number = operation.packets_made++;
   packet.packet = job.remote;
   const std::uint32_t length = is_read(job.purpose) ? std::min(left, max_payload_) : left;
   if (is_reply(job.purpose)) {
@@ -102,6 +108,7 @@ void SourceReader::has_read(std::uint64_t argument) {
   NetworkPacket& packet = *reinterpret_cast<NetworkPacket*>(argument);
   const Job job = jobs_.front();
   reading_ = false;
+  packet.since = queue_.now() - time_to_read(packet);
   port_.read(*this, packet);
   if (packet.last) {
     jobs_.pop_front();
@@ -118,8 +125,10 @@ void SourceReader::has_read(std::uint64_t argument) {
   }
 }
 
-void SourceReader::is_ready(std::uint64_t packet) {
-  ready_.push(*reinterpret_cast<NetworkPacket*>(packet));
+void SourceReader::is_ready(std::uint64_t argument) {
+  NetworkPacket& packet = *reinterpret_cast<NetworkPacket*>(argument);
+  if (probes_.trace_is_on()) trace_made(probes_, packet);
+  ready_.push(packet);
   port_.packet_ready();
 }
 

@@ -51,7 +51,7 @@ class SourceReader {
   };
 
   SourceReader(EventQueue& queue, const model::TimingModel& model, InputOutputBus& bus,
-               PacketPool& pool, Port& port);
+               PacketPool& pool, Port& port, Probes probes = {});
 
   void add(const Job& job);
   std::size_t jobs() const { return jobs_.size(); }
@@ -76,6 +76,7 @@ class SourceReader {
   void start(std::uint64_t);
   void next_packet();
   NetworkPacket& cut(const Job& job);
+  Time time_to_read(const NetworkPacket& packet) const;
   void has_read(std::uint64_t packet);
   void is_ready(std::uint64_t packet);
 
@@ -83,6 +84,7 @@ class SourceReader {
   InputOutputBus& bus_;
   PacketPool& pool_;
   Port& port_;
+  const Probes probes_;
   std::uint32_t max_payload_;
   Time start_;
   Time setup_;

@@ -62,7 +62,9 @@ Time ParkedThreads::settle(Time clock) {
   for (std::uint32_t i = 0; i < wire::kTimeContexts; ++i) {
     Thread& thread = threads_[i];
     if (!thread.parked) continue;
-    if (take_woken(channel_.time_contexts[i])) thread.roused = true;
+    if (take_woken(channel_.time_contexts[i])) {
+      (is_outside(thread) ? thread.comes_back : thread.roused) = true;
+    }
     if (thread.settled) continue;
     if (computes(thread)) delay(thread.wait);
     thread.due = sum(clock, thread.wait == 0 ? cost_of_look(clock) : thread.wait);
@@ -83,6 +85,20 @@ bool ParkedThreads::somebody_woken() const {
         context.state.load(std::memory_order_relaxed) == word(wire::ContextState::kParked)) {
       return true;
     }
+  }
+  return false;
+}
+
+bool ParkedThreads::somebody_comes_back() const {
+  return std::any_of(threads_.begin(), threads_.end(),
+                     [](const Thread& thread) { return thread.parked && thread.comes_back; });
+}
+
+bool ParkedThreads::let_come_back() {
+  for (Thread& thread : threads_) {
+    if (!thread.parked || !std::exchange(thread.comes_back, false)) continue;
+    thread.roused = true;
+    return true;
   }
   return false;
 }

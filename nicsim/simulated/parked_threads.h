@@ -41,6 +41,10 @@ class ParkedThreads {
   // first of the waits ends, or kNever.
   Time settle(Time clock);
 
+  // One of those that come back from outside goes on. False: there is none.
+  bool let_come_back();
+  bool somebody_comes_back() const;
+
   // Whether a thread of the client, which may take no part itself, has woken one that is parked.
   bool somebody_woken() const;
 
@@ -67,6 +71,7 @@ class ParkedThreads {
     bool parked = false;
     bool settled = false;  // `due` counts
     bool roused = false;
+    bool comes_back = false;  // from outside, when nothing else is to happen
     std::uint32_t parks = 0;  // the client's count when its park was copied
     std::uint32_t reasons = 0;
     std::uint32_t watch_segment = 0;
@@ -77,6 +82,7 @@ class ParkedThreads {
 
   static bool is_new(const Thread& thread) { return thread.parked && !thread.settled; }
   static bool computes(const Thread& thread) { return (thread.reasons & wire::kComputes) != 0; }
+  static bool is_outside(const Thread& thread) { return (thread.reasons & wire::kIsOutside) != 0; }
   static void copy(Thread& thread, const wire::TimeContext& context);
   bool may_go_on(const Thread& thread, Time now) const {
     return thread.parked && thread.settled && (thread.roused || thread.due <= now);

@@ -205,6 +205,26 @@ TEST_CASE_FIXTURE(Fixture, "a thread that goes on by itself is not started twice
   CHECK(threads.look() == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "who is outside comes back when it is let, and by nothing else") {
+  park(0, wire::kNoEnd, wire::kIsOutside);
+  CHECK(settle(5) == parts::kNever);
+  threads.happened(wire::kWakeOnArrival | wire::kWakeOnCompletion | wire::kWakeOnNotification);
+  CHECK_FALSE(threads.ready(1000));
+  CHECK_FALSE(threads.somebody_comes_back());
+  CHECK_FALSE(threads.let_come_back());
+  context(0).woken.store(1);
+  CHECK(threads.somebody_woken());
+  settle(7);
+  CHECK(threads.somebody_comes_back());
+  CHECK_FALSE(threads.ready(1000));
+  CHECK(threads.let_come_back());
+  CHECK_FALSE(threads.somebody_comes_back());
+  CHECK(threads.resume_one(9));
+  CHECK(runs(0));
+  CHECK(context(0).clock == 9);
+  CHECK_FALSE(threads.let_come_back());
+}
+
 TEST_CASE_FIXTURE(Fixture, "absurd waits have no end") {
   park(0, wire::kNoEnd - 1);
   park(1, wire::kNoEnd / 2, wire::kComputes);

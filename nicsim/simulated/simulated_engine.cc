@@ -44,8 +44,10 @@ bool is_flush(const DescriptorCopy& descriptor) {
 SimulatedEngine::SimulatedEngine(const model::TimingModel& model, parts::MachineShape shape,
                                  Machine& machine)
     : machine_(machine),
+      instruments_(machine.instruments()),
       look_(std::max(parts::from_ns(model.processor.poll_ns), parts::kPicosecondsPerNanosecond)),
-      hardware_(queue_, model, shape, machine.backplane(), *this) {}
+      hardware_(queue_, model, shape, machine.backplane(), *this,
+                {&instruments_.trace, this, &instruments_.faults}) {}
 
 SimulatedEngine::~SimulatedEngine() = default;
 
@@ -157,6 +159,23 @@ bool SimulatedEngine::resume_somebody() {
   return false;
 }
 
+bool SimulatedEngine::let_somebody_come_back() {
+  for (const auto& [identity, participant] : by_identity_) {
+    if (!participant->threads.let_come_back()) continue;
+    consider(*participant);
+    return true;
+  }
+  return false;
+}
+
+// Looked up only while there may be one: it is asked for before each event.
+bool SimulatedEngine::somebody_comes_back() {
+  if (!somebody_may_come_back_) return false;
+  somebody_may_come_back_ = std::ranges::any_of(
+      by_identity_, [](const auto& each) { return each.second->threads.somebody_comes_back(); });
+  return somebody_may_come_back_;
+}
+
 bool SimulatedEngine::may_go_on(const Participant& participant) const {
   return participant.process != nullptr && !participant.issuing && participant.clock <= now() &&
          participant.threads.ready(now());
@@ -240,8 +259,15 @@ void SimulatedEngine::begin_last(Participant& participant) {
   if (participant.process == nullptr) return;
   Issued& operation = *participant.under_way.back();
   const wire::Status status = prepare(*participant.process, operation);
+  operation.began = now();
+  if (instruments_.trace.on()) note_taken(operation);
   if (status == wire::Status::kOk) {
     operation.begun = true;
+    // Whoever asks for an answer waits for it, and gets it after what was asked for before: for stores, too,
+    // whose packet nothing else would close.
+    const bool answers = operation.kind == parts::OperationKind::kFetch ||
+                         operation.kind == parts::OperationKind::kAtomic;
+    if (answers && participant.under_way.size() > 1) hardware_.flush(operation.node);
     hardware_.begin(operation);
     return;
   }
@@ -280,6 +306,7 @@ void SimulatedEngine::initiated(parts::Operation& operation) {
 void SimulatedEngine::settle(Participant& participant) {
   const Time due = participant.threads.settle(participant.clock);
   if (due != parts::kNever && due > now()) look_at(participant, std::max(due, participant.clock));
+  if (participant.threads.somebody_comes_back()) somebody_may_come_back_ = true;
   if (participant.process->awaited > 0 && participant.under_way.empty()) {
     machine_.found_empty(*participant.process);
   }

@@ -33,12 +33,14 @@
 #include "nicsim/machine.h"
 #include "nicsim/parts/hardware.h"
 #include "nicsim/simulated/parked_threads.h"
+#include "nicsim/traced_operation.h"
 #include "nicsim/transfer.h"
 
 namespace vmmc::nicsim::simulated {
 
-class SimulatedEngine final : public parts::HardwareClient {
+class SimulatedEngine final : public parts::HardwareClient, private parts::Tracer {
  public:
+  // What happens goes to the machine's instruments, and the fault plan is theirs.
   SimulatedEngine(const model::TimingModel& model, parts::MachineShape shape, Machine& machine);
   ~SimulatedEngine() override;
 
@@ -59,11 +61,19 @@ class SimulatedEngine final : public parts::HardwareClient {
   std::string who_runs();
   // Lets one thread go on, if one may now.
   bool resume_somebody();
+  // One of the threads that come back from outside goes on, of the process with the lowest node and
+  // process id. False: there is none.
+  bool let_somebody_come_back();
+  bool somebody_comes_back();
   // Carries out the next event. False: there is none, and time stands still until somebody comes.
   bool step();
 
+  // Whose notification queue has no room for a message of this process, which waits; nullptr: none waits.
+  const Process* stalled_on(const Process& process) const;
+
   Time now() const { return queue_.now(); }
   parts::EventQueue& queue() { return queue_; }
+  const parts::Hardware& hardware() const { return hardware_; }
   std::size_t processes() const { return by_identity_.size(); }
 
   // parts::HardwareClient
@@ -83,6 +93,7 @@ class SimulatedEngine final : public parts::HardwareClient {
   std::uint64_t notification_token(parts::Operation& operation) override;
   void notification_refused(parts::Operation& operation) override;
   void interrupted(std::uint32_t node, Time cost) override;
+  void struck(parts::Operation& operation, const Packet& packet, bool corrupted) override;
 
  private:
   struct Participant;
@@ -100,6 +111,7 @@ class SimulatedEngine final : public parts::HardwareClient {
     bool source_read = false;
     bool done = false;
     wire::Status status = wire::Status::kOk;
+    Time began = 0;
   };
   // On its way to its receiver, or waiting for room there.
   struct Notice {
@@ -160,8 +172,18 @@ class SimulatedEngine final : public parts::HardwareClient {
   void finish(Issued& operation, wire::Status status);
   void complete_in_order(Participant& participant);
 
+  // For the instruments: simulated_trace.cc.
+  void happened(const parts::Step& step) override;
+  void note_taken(Issued& operation);
+  void note_finished(const Issued& operation, wire::Status status);
+  void note_notified(const Notice& notice);
+  void note_stall(const Notice& notice);
+  void write_at_now(TraceEntry entry);
+  TracedOperation identity_of(const Issued& operation);
+
   parts::EventQueue queue_;
   Machine& machine_;
+  Instruments& instruments_;
   const Time look_;
   std::unordered_map<const Process*, std::unique_ptr<Participant>> participants_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, Participant*> by_identity_;
@@ -170,6 +192,7 @@ class SimulatedEngine final : public parts::HardwareClient {
   std::vector<std::unique_ptr<Participant>> gone_;  // events and operations may still name them
   std::map<std::uint64_t, Notice> notices_;         // by token
   std::uint64_t next_token_ = 1;
+  bool somebody_may_come_back_ = false;
   parts::Hardware hardware_;  // last: calls back
 };
 

@@ -130,6 +130,27 @@ TEST_CASE_FIXTURE(Fixture, "a thread that is woken while all are parked goes on 
   advance_to(receiver);
 }
 
+TEST_CASE_FIXTURE(Fixture, "somebody comes back until he has come back, or has died in it") {
+  forever(sender);
+  forever(receiver, wire::kIsOutside);
+  CHECK_FALSE(engine.anybody_runs());
+  CHECK_FALSE(engine.somebody_comes_back());
+  receiver.context().woken.store(1);
+  engine.rang(*receiver.process);
+  CHECK_FALSE(engine.anybody_runs());
+  CHECK(engine.somebody_comes_back());
+  SUBCASE("has come back") {
+    CHECK(engine.let_somebody_come_back());
+    CHECK_FALSE(engine.somebody_comes_back());
+    CHECK(engine.resume_somebody());
+    CHECK(receiver.runs());
+  }
+  SUBCASE("has died") {
+    engine.leaving(*receiver.process);
+    CHECK_FALSE(engine.somebody_comes_back());
+  }
+}
+
 TEST_CASE_FIXTURE(Fixture, "automatic updates are counted by packets, as the model combines") {
   const auto import = connect(1, 0);
   forever(receiver);
@@ -196,6 +217,8 @@ TEST_CASE_FIXTURE(FullQueue, "a full queue holds the sender back until the recei
   CHECK(sender.completed(last - 1));
   CHECK(sender.channel().counters.notification_stalls.load() == 1);
   CHECK(receiver.notifications_waiting() == wire::kNotificationSlots);
+  CHECK(engine.stalled_on(*sender.process) == receiver.process);
+  CHECK(engine.stalled_on(*receiver.process) == nullptr);
   const std::uint64_t later = post_word();
   sender.park(kMicrosecond);
   advance_to(sender);  // the process itself goes on, its operations do not
@@ -207,6 +230,7 @@ TEST_CASE_FIXTURE(FullQueue, "a full queue holds the sender back until the recei
   engine.rang(*receiver.process);
   advance_to(sender);
   CHECK(sender.completed(last));
+  CHECK(engine.stalled_on(*sender.process) == nullptr);
   forever(sender);
   CHECK_FALSE(advance());
   CHECK(sender.completed(later));
@@ -217,6 +241,7 @@ TEST_CASE_FIXTURE(FullQueue, "a full queue holds the sender back until the recei
 TEST_CASE_FIXTURE(FullQueue, "a sender that waits for room goes on when the receiver ends") {
   engine.leaving(*receiver.process);
   machine.detach(*receiver.process);
+  CHECK(engine.stalled_on(*sender.process) == nullptr);
   forever(sender);
   CHECK_FALSE(advance());
   CHECK(sender.completed(last));

@@ -3,6 +3,9 @@
 
 #include "nicsim/simulated/simulated_loop.h"
 
+#include <time.h>
+
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -17,6 +20,16 @@ constexpr std::uint32_t kEventsPerPoll = 4096;
 
 // A program that does not park for so long deserves a line in the log.
 constexpr std::chrono::seconds kPatience{10};
+
+// Who comes back from outside while others keep time going waits for so much work of nicsim's.
+constexpr std::chrono::seconds kKeptOut{1};
+
+// What the thread has worked: what others do meanwhile, and how busy the machine is, is not in it.
+std::chrono::nanoseconds work_done() {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
 
 // ns. An import that waits for so long waits for ever.
 constexpr std::uint64_t kNoTimeout = std::uint64_t{1} << 52;
@@ -39,9 +52,25 @@ void SimulatedLoop::run() {
   while (!stopping_) {
     advance();
     if (stopping_) return;
-    context_.run_one();
+    wait(machine_.instruments().trace.save_seldom());
     context_.poll();
   }
+}
+
+// For a control message, a doorbell, or the pace; no longer than `until`.
+void SimulatedLoop::wait(Pace::Clock::time_point until) {
+  if (held_) until = std::min(until, machine_.instruments().pace.ask_again());
+  if (until == Pace::Clock::time_point::max()) {
+    context_.run_one();
+  } else {
+    context_.run_one_until(until);
+  }
+}
+
+bool SimulatedLoop::may_step() {
+  Pace& pace = machine_.instruments().pace;
+  if (pace.is_full() || engine_.queue().empty()) return true;
+  return pace.may_reach(engine_.queue().next());
 }
 
 void SimulatedLoop::stop() {
@@ -94,13 +123,52 @@ void SimulatedLoop::expire(std::uint64_t token) {
 
 void SimulatedLoop::advance() {
   begun_ = begun_ || attached_ >= expected_;
+  go_on();
+  stop_counting();
+}
+
+void SimulatedLoop::go_on() {
   std::uint32_t events = 0;
+  held_ = false;
   while (begun_ && !stopping_) {
     if (engine_.anybody_runs() || engine_.resume_somebody()) return;
-    if (!engine_.step()) return say_if_over();
+    if (has_waited_enough() && engine_.let_somebody_come_back()) {
+      kept_out_ = {};
+      continue;
+    }
+    if (!may_step()) {
+      held_ = true;
+      return;
+    }
+    if (!engine_.step()) {
+      if (engine_.let_somebody_come_back()) continue;
+      return say_if_over();
+    }
     if (machine_.unexports_waiting()) machine_.settle_unexports();
-    if (++events % kEventsPerPoll == 0) context_.poll();
+    if (++events % kEventsPerPoll == 0) {
+      stop_counting();
+      context_.poll();
+    }
   }
+}
+
+// Those who come back do so when nothing else is to happen; but that may be never. Counts the work that
+// is done before, from one look at a clock to the next: one before each event would cost as much as it.
+bool SimulatedLoop::has_waited_enough() {
+  if (!engine_.somebody_comes_back()) {
+    kept_out_ = {};
+    counts_since_.reset();
+    return false;
+  }
+  if (!counts_since_) counts_since_ = work_done();
+  return kept_out_ >= kKeptOut;
+}
+
+// Somebody runs, the pace holds, or something else is looked at.
+void SimulatedLoop::stop_counting() {
+  if (!counts_since_) return;
+  kept_out_ += work_done() - *counts_since_;
+  counts_since_.reset();
 }
 
 void SimulatedLoop::say_if_over() {

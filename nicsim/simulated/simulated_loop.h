@@ -5,13 +5,15 @@
 // lets simulated time pass until one of them goes on.
 //
 // Simulated time begins when as many processes have attached as are expected. Who comes later begins at
-// the time that it is then.
+// the time that it is then. While the pace holds it (see nicsim/pace.h), it stands still, too.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "nicsim/loop.h"
@@ -35,11 +37,18 @@ class SimulatedLoop final : public Loop {
   void answered(Process& process, std::uint32_t request) override;
 
   Time now() const { return engine_.now(); }
+  const parts::Hardware& hardware() const { return engine_.hardware(); }
+  const Process* stalled_on(const Process& process) const { return engine_.stalled_on(process); }
 
  private:
   using Request = std::pair<Process*, std::uint32_t>;
 
   void advance();
+  void go_on();
+  bool may_step();
+  void wait(Pace::Clock::time_point until);
+  bool has_waited_enough();
+  void stop_counting();
   void expire(std::uint64_t token);
   void watch_over();
   void say_if_over();
@@ -54,7 +63,12 @@ class SimulatedLoop final : public Loop {
   bool stopping_ = false;
   bool complained_ = false;
   bool said_over_ = false;
+  bool held_ = false;  // by the pace
   Time last_looked_at_ = 0;
+  // Processor time that this thread has worked while somebody came back from outside and others kept time
+  // going: until now, and the time at which it has begun to be counted again.
+  std::chrono::nanoseconds kept_out_{0};
+  std::optional<std::chrono::nanoseconds> counts_since_;
   std::map<Request, std::uint64_t> awaited_;    // that processes wait for, and the token of its end
   std::map<std::uint64_t, Request> timed_out_;  // what each token stands for
   std::uint64_t next_token_ = 0;

@@ -6,7 +6,13 @@
 #include <doctest/doctest.h>
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
 #include <memory>
+#include <span>
+#include <thread>
+#include <utility>
 
 #include "nicsim/testing/simulated_fixture.h"
 
@@ -86,6 +92,112 @@ TEST_CASE_FIXTURE(Fixture, "an import that is answered in time does not time out
   CHECK(importer->runs());
   CHECK(importer->clock() == 100 * kMicrosecond);
   CHECK(late_imports.empty());
+}
+
+// One comes back from outside, while the other one has still something to do: the one that comes back
+// waits for it, however long that takes in real time.
+struct ComesBack : Fixture {
+  std::unique_ptr<SimulatedClient> outsider = client(0);
+  std::unique_ptr<SimulatedClient> worker = client(1);
+  Pace& pace = machine.instruments().pace;
+
+  void come_back() {
+    outsider->park(wire::kNoEnd, wire::kIsOutside);
+    outsider->context().woken.store(1);
+  }
+  // Between two steps the loop goes as far as it may.
+  void then(std::chrono::milliseconds wait, std::function<void()> step) {
+    timer.expires_after(wait);
+    timer.async_wait([step = std::move(step)](const boost::system::error_code&) { step(); });
+  }
+  void worker_goes_first(std::uint64_t clock) {
+    CHECK(worker->runs());
+    CHECK(worker->clock() == clock);
+    CHECK_FALSE(outsider->runs());
+    worker->park(wire::kNoEnd);
+    pace.full();
+    then(kSoon, [this] {
+      CHECK(outsider->runs());
+      loop.stop();
+    });
+  }
+  static constexpr std::chrono::milliseconds kSoon{20};
+  static constexpr std::chrono::milliseconds kLong{1500};
+  boost::asio::steady_timer timer{context};
+};
+
+TEST_CASE_FIXTURE(ComesBack,
+                  "real time in which somebody works, or the pace holds, does not count") {
+  come_back();
+  SUBCASE("somebody works") {
+    worker->park(10 * kMicrosecond);
+    then(kSoon, [&] {
+      CHECK(worker->clock() == 10 * kMicrosecond);
+      std::this_thread::sleep_for(kLong);
+      worker->park(10 * kMicrosecond);
+      then(kSoon, [&] { worker_goes_first(20 * kMicrosecond); });
+    });
+  }
+  SUBCASE("it is paused") {
+    worker->park(10 * kMicrosecond);
+    pace.pause();
+    then(kLong, [&] {
+      CHECK_FALSE(worker->runs());
+      pace.full();
+      then(kSoon, [&] { worker_goes_first(10 * kMicrosecond); });
+    });
+  }
+  SUBCASE("it is slow") {
+    worker->park(0);
+    pace.slow(std::chrono::nanoseconds(0), 100'000);
+    then(kSoon, [&] {
+      CHECK(worker->runs());
+      worker->park(12 * kMicrosecond);
+      then(kLong, [&] { worker_goes_first(12 * kMicrosecond); });
+    });
+  }
+  loop.run();
+}
+
+TEST_CASE_FIXTURE(Fixture, "while the pace holds it simulated time stands still") {
+  Pace& pace = machine.instruments().pace;
+  const auto first = client(0);
+  const auto second = client(1);
+  REQUIRE(first->export_bytes(1, 0, wire::kPageSize) == wire::Status::kOk);
+  const auto import = machine.import(*second->process, second->import_request(*first, 1))->reply;
+  pace.pause();
+  auto stale = import;
+  ++stale.import_generation;
+  second->post(stale, 0, std::as_bytes(std::span("word", 4)));  // is refused, and uses up no step
+  for (int i = 0; i < 2; ++i) {
+    second->post(import, 0, std::as_bytes(std::span("word", 4)));
+  }
+  first->park(wire::kNoEnd);
+  second->park(1000 * kMicrosecond);
+  const auto received = [&] { return first->channel().counters.transfers_received.load(); };
+  // Between two of these the loop goes as far as it may.
+  boost::asio::steady_timer timer(context);
+  const auto then = [&](auto next) {
+    timer.expires_after(std::chrono::milliseconds(5));
+    timer.async_wait([next](const boost::system::error_code&) { next(); });
+  };
+  then([&] {
+    CHECK(loop.now() == 0);
+    CHECK(received() == 0);
+    pace.step();
+    then([&] {
+      CHECK(received() == 1);
+      CHECK_FALSE(second->runs());
+      pace.slow(std::chrono::nanoseconds(0), 0.001);
+      then([&] {
+        CHECK(received() == 2);
+        CHECK(second->runs());
+        loop.stop();
+      });
+    });
+  });
+  loop.run();
+  CHECK(second->clock() >= 1000 * kMicrosecond);
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ void SimulatedEngine::source_free(parts::Operation& operation) {
 void SimulatedEngine::land(parts::Operation& operation, const Packet& packet,
                            std::span<const std::byte> bytes) {
   Issued& landing = issued(operation);
+  instruments_.pace.packet_passed();
   const IncomingDmaEngine::Landing place = machine_.backplane().deliver(packet);
   if (landing.lost || place.address == nullptr) return;
   ExportedBuffer& buffer = *place.buffer;
@@ -73,6 +74,19 @@ void SimulatedEngine::land(parts::Operation& operation, const Packet& packet,
   count_finished(*sender, packet_of, wire::Status::kOk);
 }
 
+void SimulatedEngine::struck(parts::Operation& operation, const Packet& packet, bool corrupted) {
+  Issued& sent = issued(operation);
+  instruments_.pace.packet_passed();
+  Process* const sender = sent.by->process;
+  if (sender == nullptr) return;
+  if (corrupted) note_corrupted(instruments_, identity_of(sent));
+  ChannelView::count(sender->channel.counters().packets_sent);
+  if (sent.kind != parts::OperationKind::kAutomaticUpdate) return;
+  Transfer packet_of = sent.transfer;
+  packet_of.length = packet.length;
+  count_finished(*sender, packet_of, wire::Status::kOk);
+}
+
 void SimulatedEngine::read_remote(parts::Operation&, const Packet& packet,
                                   std::span<std::byte> bytes) {
   const IncomingDmaEngine::Landing place = machine_.backplane().deliver(packet);
@@ -84,6 +98,7 @@ void SimulatedEngine::read_remote(parts::Operation&, const Packet& packet,
 void SimulatedEngine::land_local(parts::Operation& operation, std::uint64_t offset,
                                  std::span<const std::byte> bytes) {
   Issued& fetching = issued(operation);
+  instruments_.pace.packet_passed();
   if (fetching.by->process == nullptr) return;
   fetching.transfer.done = offset;
   // Written only if it is the source of a move, which this is not.
@@ -94,6 +109,7 @@ void SimulatedEngine::land_local(parts::Operation& operation, std::uint64_t offs
 
 void SimulatedEngine::change_remote(parts::Operation& operation, const Packet& packet) {
   Issued& changing = issued(operation);
+  instruments_.pace.packet_passed();
   const IncomingDmaEngine::Landing place = machine_.backplane().deliver(packet);
   if (place.address == nullptr) return;
   changing.word_found =
@@ -109,9 +125,14 @@ void SimulatedEngine::delivered(parts::Operation& operation, bool accepted) {
   Issued& ended = issued(operation);
   Participant& participant = *ended.by;
   ended.arrived = true;
+  if (!accepted) instruments_.pace.packet_passed();
   if (participant.process == nullptr) {
     std::erase_if(participant.under_way, [&](const auto& each) { return each.get() == &ended; });
     return;
+  }
+  if (accepted && ended.kind != parts::OperationKind::kFlush) {
+    instruments_.latencies.add(ended.transfer.operation,
+                               (now() - ended.began) / parts::kPicosecondsPerNanosecond);
   }
   if (accepted && ended.notifies) return;
   wire::Status status = ended.status;
@@ -123,6 +144,7 @@ void SimulatedEngine::finish(Issued& operation, wire::Status status) {
   Participant& participant = *operation.by;
   operation.done = true;
   operation.status = status;
+  note_finished(operation, status);
   const bool counted_at_landing =
       operation.kind == parts::OperationKind::kAutomaticUpdate && status == wire::Status::kOk;
   if (operation.kind != parts::OperationKind::kFlush && !counted_at_landing) {
@@ -179,6 +201,7 @@ bool SimulatedEngine::queue(const Notice& notice) {
   if (notice.sender->process != nullptr) {
     ChannelView::count(notice.sender->process->channel.counters().notifications_sent);
   }
+  note_notified(notice);
   rouse(*notice.receiver, wire::kWakeOnNotification);
   end(notice);
   return true;
@@ -194,6 +217,7 @@ void SimulatedEngine::queue_or_stall(const Notice& notice) {
   }
   if (sender.stalled++ == 0) {
     ChannelView::count(sender.process->channel.counters().notification_stalls);
+    note_stall(notice);
   }
   receiver.without_room.push_back(notice);
   if (sender.process->awaited > 0) stall_no_more(sender);
@@ -235,6 +259,17 @@ void SimulatedEngine::bring_in_waiting(Participant& receiver) {
 // A notice of the sender's waits no more.
 void SimulatedEngine::go_on(Participant& sender) {
   if (--sender.stalled == 0) queue_.after<&Participant::issue>(0, sender);
+}
+
+const Process* SimulatedEngine::stalled_on(const Process& process) const {
+  const auto found = participants_.find(&process);
+  if (found == participants_.end() || found->second->stalled == 0) return nullptr;
+  for (const auto& [identity, receiver] : by_identity_) {
+    for (const Notice& notice : receiver->without_room) {
+      if (notice.sender == found->second.get()) return receiver->process;
+    }
+  }
+  return nullptr;
 }
 
 // An unexport that waits for this process must not wait for handlers.

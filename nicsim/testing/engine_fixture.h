@@ -16,7 +16,7 @@ namespace vmmc::nicsim::testing {
 struct EngineFixture : MachineFixture {
   static constexpr std::uint32_t kBothRights = wire::kAccessRead | wire::kAccessWrite;
 
-  TransferEngine engine{machine.backplane()};
+  TransferEngine engine{machine.backplane(), nullptr, &machine.instruments()};
   FakeClient receiver{machine, 0, 1024};
   FakeClient sender{machine, 1, 1024};
 

@@ -37,6 +37,13 @@ enum class MessageType : std::uint16_t {
   kEndRedirection = 12,
   kReadCounters = 13,
   kWatch = 14,
+  kDeclareBinding = 15,
+  kEndBinding = 16,
+  // Of an observer: a connection that does not attach, and may ask for nothing else.
+  kSnapshot = 17,
+  kStartTrace = 18,
+  kStopTrace = 19,
+  kReadTrace = 20,
 };
 
 struct MessageHeader {
@@ -293,6 +300,67 @@ struct WatchRequest {
   std::uint32_t reserved;
 };
 static_assert(sizeof(WatchRequest) == 24);
+
+// So that who looks at the machine can see the bindings, which only the library knows. `binding` is a
+// number of the client's choice, unique among its bindings. A declaration grants nothing and is not
+// checked against what is sent; those of an import end with it, those of a process with the process.
+inline constexpr std::uint32_t kMaxDeclaredBindings =
+    4096;  // of one process; further ones are not kept
+
+struct DeclareBindingRequest {
+  MessageHeader header;
+  std::uint32_t binding;
+  std::uint32_t import_slot;
+  std::uint32_t import_generation;
+  std::uint8_t capture;    // enum vmmc_capture
+  std::uint8_t combining;  // enum vmmc_combining
+  std::uint8_t notifies;   // 0 or 1
+  std::uint8_t reserved;
+  std::uint64_t offset;   // in the buffer, bytes
+  std::uint64_t length;   // bytes
+  std::uint64_t timer;    // ns
+  std::uint64_t address;  // of the local bytes, in the client
+  // Where the local bytes are, if all of them are in one segment, and not the remote ones themselves.
+  std::uint32_t segment;     // 0: nowhere
+  std::uint32_t first_page;  // in the segment
+};
+static_assert(sizeof(DeclareBindingRequest) == 72);
+static_assert(offsetof(DeclareBindingRequest, segment) == 64);
+
+struct EndBindingRequest {
+  MessageHeader header;
+  std::uint32_t binding;
+  std::uint32_t reserved;
+};
+static_assert(sizeof(EndBindingRequest) == 24);
+
+// Observers: the user who runs nicsim, and root. A connection is an observer if its first message is one
+// of these; it may ask any number of times, and it is not counted as a client: nicsim may leave.
+
+// No body. The reply comes with a memfd, sealed, of `bytes` bytes: a JSON document, see docs/format.md.
+struct SnapshotReply {
+  MessageHeader header;
+  std::uint64_t bytes;
+};
+static_assert(sizeof(SnapshotReply) == 24);
+
+// While a trace is on, every transfer passes through nicsim, as if somebody watched. It ends with
+// kStopTrace, whoever asks for it. kTraceIsOn: there is one already.
+struct StartTraceRequest {
+  MessageHeader header;
+  std::uint64_t records;  // of the ring; 0: nicsim's default
+};
+static_assert(sizeof(StartTraceRequest) == 24);
+
+// kStopTrace has no body. kTraceIsOff: there is none.
+
+// kReadTrace has no body. The reply comes with a descriptor, read-only, of the ring that is being written,
+// or was written last: see trace_record.h. kTraceIsOff: there has never been one.
+struct ReadTraceReply {
+  MessageHeader header;
+  std::uint64_t bytes;  // of the whole
+};
+static_assert(sizeof(ReadTraceReply) == 24);
 
 // The reply that carries nothing but the verdict; also the request that has no body.
 struct PlainReply {

@@ -41,6 +41,11 @@ enum class ContextState : std::uint32_t { kFree = 0, kRunning = 1, kParked = 2 }
 // kWakeOnWatch (see channel.h), and
 inline constexpr std::uint32_t kWakeOnNotification = 8;
 
+// The thread waits for something outside of the machine, and nothing lets it go on but `woken`, which it
+// stores itself when it comes back: then it goes on when nothing else is to happen, so that what it does
+// does not depend on how long it has been away.
+inline constexpr std::uint32_t kIsOutside = 1u << 30;
+
 // The thread computes: the processor is its own until the wait is over.
 inline constexpr std::uint32_t kComputes = 1u << 31;
 

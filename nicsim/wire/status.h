@@ -43,6 +43,9 @@ enum class Status : std::int32_t {
   kBadSource = -64,             // the local bytes of a transfer cannot be read (fetch: written)
   kNotReadable = -67,           // the import was made without the read right
   kMalformed = -80,             // a message or descriptor that makes no sense
+  // To observers only: no VMMC_ERR_* constant.
+  kTraceIsOn = -90,
+  kTraceIsOff = -91,
 };
 
 }  // namespace vmmc::wire

@@ -36,7 +36,7 @@ MessageHeader header_of(MessageType type) {
 }  // namespace
 
 TEST_CASE("control messages") {
-  const std::string start = "564d4d43 0400";
+  const std::string start = "564d4d43 0500";
   AttachRequest attach{
       header_of(MessageType::kAttach), 1, kAnyProcess, 0x0102030405060708, 9, 1ull << 35};
   CHECK(hex(&attach, sizeof attach) ==
@@ -84,7 +84,7 @@ TEST_CASE("control messages") {
 }
 
 TEST_CASE("control messages about segments, mappings that end, and buffers") {
-  const std::string start = "564d4d43 0400";
+  const std::string start = "564d4d43 0500";
   const std::string rest = "00 44332211 00000000 ";
   RegisterSegmentRequest segment{header_of(MessageType::kRegisterSegment), 8192, 1, 0};
   CHECK(hex(&segment, sizeof segment) ==
@@ -122,12 +122,32 @@ TEST_CASE("control messages about segments, mappings that end, and buffers") {
 }
 
 TEST_CASE("control messages about the host executor") {
-  const std::string start = "564d4d43 0400";
+  const std::string start = "564d4d43 0500";
   const std::string rest = "00 44332211 00000000";
   PlainReply counters{header_of(MessageType::kReadCounters)};
   CHECK(hex(&counters, sizeof counters) == start + "0d" + rest);
   WatchRequest watch{header_of(MessageType::kWatch), 1, 0};
   CHECK(hex(&watch, sizeof watch) == start + "0e" + rest + " 01000000 00000000");
+  DeclareBindingRequest binding{header_of(MessageType::kDeclareBinding),
+                                3,
+                                5,
+                                6,
+                                1,
+                                2,
+                                1,
+                                0,
+                                0x1000,
+                                0x2000,
+                                50'000,
+                                0x7f0000001000,
+                                8,
+                                9};
+  CHECK(hex(&binding, sizeof binding) ==
+        start + "0f" + rest +
+            " 03000000 05000000 06000000 01020100 00100000 00000000 00200000 00000000 50c30000 "
+            "00000000 00100000 007f0000 08000000 09000000");
+  EndBindingRequest unbound{header_of(MessageType::kEndBinding), 3, 0};
+  CHECK(hex(&unbound, sizeof unbound) == start + "10" + rest + " 03000000 00000000");
   ImportReply lent{header_of(MessageType::kImport), 5, 6, 0x1000, 4096, 3, ExecutorDemand::kHost};
   CHECK(hex(&lent, sizeof lent) ==
         start + "06" + rest +

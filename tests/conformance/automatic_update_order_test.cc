@@ -357,33 +357,35 @@ TEST_CASE("S8.14 stores to a buffer that was taken back stay local; the next fen
 TEST_CASE("S8.14 stores to a buffer whose exporter has ended stay local; a fence says so, once") {
   for (const int capture : kCaptures) {
     NicsimProcess nicsim;
-    run_processes(nicsim, {[](Part& part) {
-                             attach();
-                             unsigned char* memory = export_new(kPage, 1);
-                             await(memory, 1);
-                             part.die();
-                           },
-                           [capture](Part&) {
-                             attach();
-                             Proxy proxy = import_from(0, 1);
-                             auto* local = static_cast<unsigned char*>(allocate(kPage));
-                             vmmc_binding* binding =
-                                 bind(local, proxy.address, kPage,
-                                      bind_options(capture, VMMC_COMBINE_TIMER));
-                             std::uint32_t n = 0;
-                             int status = VMMC_OK;
-                             while (status == VMMC_OK) {
-                               store(binding, capture, local, 1);
-                               store(binding, capture, local + 8, ++n);
-                               status = vmmc_fence();
-                             }
-                             EXPECT(status == VMMC_ERR_PEER_DEAD);
-                             EXPECT(std::string(vmmc_last_error()).size() > 10);
-                             for (int i = 0; i < 100; ++i) store(binding, capture, local + 8, ++n);
-                             EXPECT(vmmc_fence() == VMMC_OK);
-                             EXPECT(word_at(local, 8) == n);
-                             EXPECT(vmmc_unbind(binding) == VMMC_OK);
-                             EXPECT(vmmc_fence() == VMMC_OK);
-                           }});
+    run_processes(
+        nicsim, {[](Part& part) {
+                   attach();
+                   part.meet();  // else simulated time might be over before the other is there
+                   unsigned char* memory = export_new(kPage, 1);
+                   await(memory, 1);
+                   part.die();
+                 },
+                 [capture](Part& part) {
+                   attach();
+                   part.meet();
+                   Proxy proxy = import_from(0, 1);
+                   auto* local = static_cast<unsigned char*>(allocate(kPage));
+                   vmmc_binding* binding =
+                       bind(local, proxy.address, kPage, bind_options(capture, VMMC_COMBINE_TIMER));
+                   std::uint32_t n = 0;
+                   int status = VMMC_OK;
+                   while (status == VMMC_OK) {
+                     store(binding, capture, local, 1);
+                     store(binding, capture, local + 8, ++n);
+                     status = vmmc_fence();
+                   }
+                   EXPECT(status == VMMC_ERR_PEER_DEAD);
+                   EXPECT(std::string(vmmc_last_error()).size() > 10);
+                   for (int i = 0; i < 100; ++i) store(binding, capture, local + 8, ++n);
+                   EXPECT(vmmc_fence() == VMMC_OK);
+                   EXPECT(word_at(local, 8) == n);
+                   EXPECT(vmmc_unbind(binding) == VMMC_OK);
+                   EXPECT(vmmc_fence() == VMMC_OK);
+                 }});
   }
 }

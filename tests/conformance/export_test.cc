@@ -332,14 +332,18 @@ TEST_CASE("S2.11 nothing moves before both an export and an import, nor by anoth
                    part.meet();
                    const Proxy proxy = import_for(0, 1);
                    send_word(7, proxy.address);
-                   part.value(0).store(reinterpret_cast<std::uintptr_t>(proxy.address));
                    EXPECT(vmmc_fence() == VMMC_OK);
+                   part.value(0).store(reinterpret_cast<std::uintptr_t>(proxy.address));
                    part.meet();
                  },
                  [](Part& part) {
                    attach();
                    part.meet();
-                   while (part.value(0).load() == 0) ::usleep(100);
+                   // Not by sleeping alone: the fence may need simulated time.
+                   while (part.value(0).load() == 0) {
+                     EXPECT(vmmc_compute(1000) == VMMC_OK);
+                     ::usleep(100);
+                   }
                    // The same address is nothing in this process.
                    expect_nothing_moves(reinterpret_cast<unsigned char*>(part.value(0).load()));
                    // An import without an export is none either.

@@ -140,6 +140,30 @@ TEST_CASE("many staged sends wait for room") {
       [](const unsigned char* memory) { check_pattern(memory, 3000); });
 }
 
+TEST_CASE(
+    "S12.8 a fetch and an atomic operation close the packet of stores that nothing else would") {
+  simulate_again_and_again(2, [](Part& part, Notebook& notebook) {
+    const Everybody all(part, 2);
+    if (part.number() == 0) {
+      void* const local = allocate(4096);
+      vmmc_bind_options options = VMMC_BIND_DEFAULTS;
+      options.capture = VMMC_CAPTURE_TYPED;
+      options.combining = VMMC_COMBINE_BLOCK;
+      vmmc_binding* binding = nullptr;
+      EXPECT(vmmc_bind(local, all.proxy(1), 4096, &options, &binding) == VMMC_OK);
+      std::uint32_t found = 0;
+      EXPECT(vmmc_au_store32(binding, static_cast<std::uint32_t*>(local), 41) == VMMC_OK);
+      EXPECT(vmmc_fetch(&found, all.proxy(1), sizeof found) == VMMC_OK);
+      EXPECT(vmmc_au_store32(binding, static_cast<std::uint32_t*>(local) + 2, 42) == VMMC_OK);
+      EXPECT(vmmc_fetch_add_32(all.proxy(1) + 16, 1, &found) == VMMC_OK);
+      EXPECT(vmmc_unbind(binding) == VMMC_OK);
+    } else {
+      await(all.memory() + 16, 1);
+    }
+    notebook.note(part, vmmc_clock());
+  });
+}
+
 TEST_CASE("redirected") {
   simulate_again_and_again(2, [](Part& part, Notebook& notebook) {
     if (part.number() == 1) {

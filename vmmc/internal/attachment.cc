@@ -79,7 +79,9 @@ Attachment::Attachment(const vmmc_init_options& options, const Settings& setting
                          completion_, host_, meeting.reply.can_read_memory != 0),
       remote_access_(this->channel(), admission_, segments_, registrations_, queue_, completion_,
                      host_, meeting.reply.can_read_memory != 0),
-      automatic_update_(this->channel(), waiter_, *space_, segments_, queue_, host_, capture_) {
+      nicsim_bindings_(connection_, segments_),
+      automatic_update_(this->channel(), waiter_, *space_, segments_, queue_, host_, capture_,
+                        nicsim_bindings_) {
   notifications_.keep_off(queue_);
 }
 

@@ -27,6 +27,7 @@
 #include "vmmc/internal/meeting.h"
 #include "vmmc/internal/memory/registration_cache.h"
 #include "vmmc/internal/memory/shared_segments.h"
+#include "vmmc/internal/nicsim_bindings.h"
 #include "vmmc/internal/nicsim_segments.h"
 #include "vmmc/internal/notifications/notifications.h"
 #include "vmmc/internal/redirections.h"
@@ -120,6 +121,7 @@ class Attachment {
   DeliberateUpdate deliberate_update_;
   RemoteAccess remote_access_;
   TrapStoreCapture capture_;
+  NicsimBindings nicsim_bindings_;
   AutomaticUpdate automatic_update_;
 };
 

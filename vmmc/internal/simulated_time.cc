@@ -26,7 +26,8 @@ std::atomic<std::uint64_t> attachments{0};
 struct SimulatedTime::Own {
   std::uint64_t attachment = 0;
   int context = -1;
-  bool parked = false;
+  bool parked = false;  // also while it is outside
+  bool outside = false;
 };
 
 SimulatedTime::Own& SimulatedTime::own() {
@@ -64,7 +65,7 @@ int SimulatedTime::claim() {
 }
 
 void SimulatedTime::adopt(int context) {
-  own() = {attachment_, context, false};
+  own() = {attachment_, context, false, false};
   (void)::pthread_setspecific(key_, this);
 }
 
@@ -124,6 +125,7 @@ void SimulatedTime::on_notification(void (*function)(void*), void* argument) {
 
 SimulatedTime::Went SimulatedTime::park_once(const Park& wish) {
   const int saved = errno;
+  come_back();
   const auto on_notification = on_notification_.load(std::memory_order_acquire);
   int claimed = -1;
   wire::TimeContext& context = context_of_thread(claimed);
@@ -144,10 +146,7 @@ SimulatedTime::Went SimulatedTime::park_once(const Park& wish) {
     context.woken.store(1, std::memory_order_seq_cst);
   }
   ring();
-  while (context.state.load(std::memory_order_acquire) == word(ContextState::kParked) &&
-         !ended_.load(std::memory_order_seq_cst)) {
-    platform::futex_wait(context.state, word(ContextState::kParked), UINT64_MAX);
-  }
+  await_going_on(context);
   const Went went{context.clock, context.left};
   if (claimed < 0) {
     mine.parked = false;
@@ -157,6 +156,45 @@ SimulatedTime::Went SimulatedTime::park_once(const Park& wish) {
   if (on_notification != nullptr) on_notification(argument_.load(std::memory_order_relaxed));
   errno = saved;
   return went;
+}
+
+void SimulatedTime::await_going_on(const wire::TimeContext& context) const {
+  while (context.state.load(std::memory_order_acquire) == word(ContextState::kParked) &&
+         !ended_.load(std::memory_order_seq_cst)) {
+    platform::futex_wait(context.state, word(ContextState::kParked), UINT64_MAX);
+  }
+}
+
+void SimulatedTime::leave() {
+  if (!on_ || ended_.load(std::memory_order_acquire)) return;
+  Own& mine = own();
+  if (mine.attachment != attachment_) adopt(claim());
+  if (mine.parked) return;  // is outside already, or a handler above a wait
+  wire::TimeContext& context = channel_.time_contexts[mine.context];
+  mine.parked = true;
+  mine.outside = true;
+  context.woken.store(0, std::memory_order_relaxed);
+  context.reasons = wire::kIsOutside;
+  context.wait = wire::kNoEnd;
+  ++context.parks;
+  context.state.store(word(ContextState::kParked), std::memory_order_seq_cst);
+  ring();
+}
+
+void SimulatedTime::come_back() {
+  Own& mine = own();
+  if (!on_ || mine.attachment != attachment_ || !mine.outside) return;
+  const int saved = errno;
+  wire::TimeContext& context = channel_.time_contexts[mine.context];
+  mine.outside = false;  // a handler that comes now claims a context of its own: still parked
+  context.woken.store(1, std::memory_order_seq_cst);
+  ring();
+  await_going_on(context);
+  mine.parked = false;
+  if (const auto notified = on_notification_.load(std::memory_order_acquire); notified != nullptr) {
+    notified(argument_.load(std::memory_order_relaxed));
+  }
+  errno = saved;
 }
 
 template <typename Do>

@@ -85,6 +85,11 @@ class SimulatedTime {
   // the calling thread.
   void await_first_park(int context) const;
 
+  // The calling thread waits for something outside: time goes on without it until it comes back, which it
+  // does when nothing else is to happen. Parking comes back, too.
+  void leave();
+  void come_back();
+
   // The calling thread, which the library has started, takes no part until it parks again.
   void give_back();
 
@@ -107,6 +112,7 @@ class SimulatedTime {
   static Own& own();
   static void forget();
   wire::TimeContext& context_of_thread(int& claimed);
+  void await_going_on(const wire::TimeContext& context) const;
   Went park_once(const Park& wish);
   template <typename Do>
   void for_each_parked(std::uint32_t reason, Do what);

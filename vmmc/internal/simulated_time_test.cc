@@ -323,6 +323,46 @@ TEST_CASE_FIXTURE(Fixture, "more threads than contexts wait for one that ends") 
   program.join();
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "a thread that leaves is parked and runs, and comes back when it is let") {
+  std::atomic<int> step{0};
+  std::thread program = run([&] {
+    time.come_back();  // from nowhere
+    time.leave();
+    time.leave();
+    step.store(1);
+    while (step.load() != 2) std::this_thread::yield();
+    errno = 42;
+    time.come_back();
+    CHECK(errno == 42);
+    step.store(3);
+    time.leave();
+    CHECK(time.now() == 99);  // comes back first
+  });
+  while (step.load() != 1) std::this_thread::yield();
+  const wire::TimeContext& context = nicsim.context(0);
+  CHECK(nicsim.state(0) == word(ContextState::kParked));
+  CHECK(context.reasons == wire::kIsOutside);
+  CHECK(context.wait == wire::kNoEnd);
+  CHECK(context.parks == 1);
+  CHECK(context.woken.load() == 0);
+  CHECK(nicsim.rings() == 1);
+  step.store(2);
+  while (nicsim.context(0).woken.load() == 0) std::this_thread::yield();
+  CHECK(step.load() == 2);
+  nicsim.resume(0, 7);
+  while (step.load() != 3) std::this_thread::yield();
+  nicsim.await(0, ContextState::kParked);
+  while (nicsim.context(0).parks != 2 || nicsim.context(0).woken.load() == 0) {
+    std::this_thread::yield();
+  }
+  nicsim.resume(0, 8);
+  while (nicsim.context(0).parks != 3) std::this_thread::yield();
+  nicsim.await(0, ContextState::kParked);
+  nicsim.resume(0, 99);
+  program.join();
+}
+
 TEST_CASE("timeouts") {
   CHECK(SimulatedTime::end_of(5, 2) == 2005);
   CHECK(SimulatedTime::end_of(5, UINT64_MAX) == wire::kNoEnd);

@@ -67,6 +67,22 @@ void leave_combining_to_nicsim(Binding& binding) {
   binding.timer = 0;
 }
 
+// What takes effect of the options, whoever combines.
+BindingDeclaration declaration_of(const Binding& binding, const vmmc_bind_options& options) {
+  BindingDeclaration result{.import_slot = binding.import_slot,
+                            .import_generation = binding.import_generation,
+                            .offset = binding.buffer_offset,
+                            .length = binding.pages.bytes(),
+                            .address = binding.pages.begin,
+                            .options = options};
+  result.options.capture = binding.capture;
+  if (binding.notify || binding.capture == VMMC_CAPTURE_SHARED) {
+    result.options.combining = VMMC_COMBINE_OFF;
+  }
+  if (result.options.combining != VMMC_COMBINE_TIMER) result.options.timer = 0;
+  return result;
+}
+
 }  // namespace
 
 void AutomaticUpdate::Unmap::operator()(Packetizer* packetizer) const {
@@ -110,9 +126,13 @@ int AutomaticUpdate::bind(void* local, void* proxy, std::size_t length,
     bindings_.erase(entry);
     return status;
   }
-  *handle = handle_of(entry->second.binding.get());
-  const bool by_timer = entry->second.binding->timer != 0;
+  Binding& binding = *entry->second.binding;
+  *handle = handle_of(&binding);
+  const bool by_timer = binding.timer != 0;
+  const BindingDeclaration declaration = declaration_of(binding, options);
   lock.unlock();
+  // Nobody can end the binding before this function returns.
+  binding.declared = declarer_.declare(declaration);
   if (by_timer) host_.expect_threads(*import);  // the timer's thread posts, too
   return VMMC_OK;
 }
@@ -249,7 +269,7 @@ AutomaticUpdate::Bindings::iterator AutomaticUpdate::find(const vmmc_binding* ha
 }
 
 int AutomaticUpdate::unbind(vmmc_binding* handle) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const auto entry = find(handle);
   if (entry == bindings_.end()) {
     return fail(VMMC_ERR_BAD_HANDLE, "%p is no binding of this process",
@@ -258,8 +278,11 @@ int AutomaticUpdate::unbind(vmmc_binding* handle) {
   Bound& bound = entry->second;
   if (const int status = end_capture(bound); status != VMMC_OK) return status;
   if (const int status = end_binding(bound); status != VMMC_OK) return status;
+  const std::uint32_t declared = bound.binding->declared;
   ended_.push_back(std::move(bound.binding));
   bindings_.erase(entry);
+  lock.unlock();
+  declarer_.end(declared);
   return VMMC_OK;
 }
 

@@ -32,6 +32,7 @@
 #include "vmmc/internal/automatic/alias_mapping.h"
 #include "vmmc/internal/automatic/binding.h"
 #include "vmmc/internal/automatic/binding_checks.h"
+#include "vmmc/internal/automatic/binding_declarer.h"
 #include "vmmc/internal/automatic/packet_poster.h"
 #include "vmmc/internal/automatic/packet_timer.h"
 #include "vmmc/internal/automatic/packetizer.h"
@@ -50,12 +51,13 @@ class AutomaticUpdate {
  public:
   AutomaticUpdate(wire::Channel& channel, Waiter& waiter, const DestinationSpace& space,
                   SharedSegments& segments, SendQueue& queue, HostExecutor& host,
-                  StoreCapture& capture)
+                  StoreCapture& capture, BindingDeclarer& declarer)
       : waiter_(waiter),
         space_(space),
         segments_(segments),
         host_(host),
         capture_(capture),
+        declarer_(declarer),
         checks_(channel, space),
         poster_(channel, waiter, queue, host) {}
   ~AutomaticUpdate() { release_all(); }
@@ -126,6 +128,7 @@ class AutomaticUpdate {
   SharedSegments& segments_;
   HostExecutor& host_;
   StoreCapture& capture_;
+  BindingDeclarer& declarer_;
   const BindingChecks checks_;
   PacketPoster poster_;
   PacketTimer timer_;

@@ -41,6 +41,7 @@ struct Binding final : StoreSink {
   std::uint32_t import_generation = 0;
   std::uint64_t destination = 0;    // of the first byte, from the start of the destination space
   std::uint64_t buffer_offset = 0;  // of the first byte, in the buffer
+  std::uint32_t declared = 0;       // by which its declarer knows it
 
   // Shared capture: whom to wake. nullptr: the pages are not the remote ones any more.
   std::atomic<wire::BufferBell*> bell{nullptr};

@@ -27,7 +27,8 @@ struct Trapped {
   AutomaticRig rig;
   TrapStoreCapture trap;
   AutomaticUpdate update{
-      rig.nicsim.channel(), rig.waiter, rig.space, rig.segments, rig.queue, rig.host, trap};
+      rig.nicsim.channel(), rig.waiter, rig.space, rig.segments, rig.queue, rig.host, trap,
+      rig.declarations};
   vmmc_binding* handle = nullptr;
 
   explicit Trapped(int combining) {

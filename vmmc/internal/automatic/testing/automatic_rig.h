@@ -86,6 +86,28 @@ class ToldCapture : public StoreCapture {
   std::map<std::uintptr_t, Watch> watches_;
 };
 
+// Keeps what is declared and has not ended.
+class KeptDeclarations final : public BindingDeclarer {
+ public:
+  std::uint32_t declare(const BindingDeclaration& binding) override {
+    const std::lock_guard lock(mutex_);
+    held_.emplace(++last_, binding);
+    return last_;
+  }
+  void end(std::uint32_t number) override {
+    const std::lock_guard lock(mutex_);
+    ended_of_none_ += held_.erase(number) == 0 ? 1 : 0;
+  }
+  const std::map<std::uint32_t, BindingDeclaration>& held() const { return held_; }
+  int ended_of_none() const { return ended_of_none_; }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::uint32_t, BindingDeclaration> held_;
+  std::uint32_t last_ = 0;
+  int ended_of_none_ = 0;
+};
+
 // Private pages of the program.
 class ProgramPages {
  public:
@@ -175,7 +197,9 @@ class AutomaticRig {
   SendQueue queue{nicsim.channel(), waiter, nicsim.doorbell(), strategy};
   ToldCapture capture;
   HostExecutor host{nicsim.channel(), space, queue};
-  AutomaticUpdate update{nicsim.channel(), waiter, space, segments, queue, host, capture};
+  KeptDeclarations declarations;
+  AutomaticUpdate update{nicsim.channel(), waiter,      space, segments, queue, host,
+                         capture,          declarations};
 
  private:
   wire::Status carry(const nicsim::DescriptorCopy& copy) {

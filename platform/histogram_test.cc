@@ -1,15 +1,16 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
-#include "bench/support/histogram.h"
+#include "platform/histogram.h"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <random>
 #include <vector>
 
-namespace vmmc::bench {
+namespace vmmc::platform {
 namespace {
 
 TEST_CASE("an empty histogram says zero") {
@@ -17,6 +18,7 @@ TEST_CASE("an empty histogram says zero") {
   CHECK(histogram.count() == 0);
   CHECK(histogram.min() == 0);
   CHECK(histogram.max() == 0);
+  CHECK(histogram.sum() == 0);
   CHECK(histogram.percentile(99) == 0);
 }
 
@@ -50,6 +52,7 @@ TEST_CASE("percentiles of random values are right within one percent") {
     CHECK(read >= exact);
     CHECK(read <= exact * 1.01);
   }
+  CHECK(histogram.sum() == std::accumulate(values.begin(), values.end(), std::uint64_t{0}));
   CHECK(histogram.max() == values.back());
   CHECK(histogram.min() == values.front());
   CHECK(histogram.percentile(100) == values.back());
@@ -78,14 +81,15 @@ TEST_CASE("merging equals recording everything in one") {
     both.record(value);
     (value % 2 == 0 ? one : other).record(value);
   }
-  one.merge(other.counts(), other.min(), other.max());
+  one.merge(other.counts(), other.exact());
   CHECK(one.count() == both.count());
   CHECK(one.min() == both.min());
   CHECK(one.max() == both.max());
+  CHECK(one.sum() == both.sum());
   CHECK(std::ranges::equal(one.counts(), both.counts()));
-  one.merge(Histogram().counts(), 0, 0);
+  one.merge(Histogram().counts(), Histogram().exact());
   CHECK(one.min() == both.min());
 }
 
 }  // namespace
-}  // namespace vmmc::bench
+}  // namespace vmmc::platform

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
-#include "bench/support/histogram.h"
+#include "platform/histogram.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 
-namespace vmmc::bench {
+namespace vmmc::platform {
 
 // Values below 2^(kSubBits + 1) have a bucket of their own. Above, the leading one bit and the
 // kSubBits bits after it choose the bucket.
@@ -40,7 +40,7 @@ bool Histogram::resolves(double percent) const {
   return static_cast<double>(count_) * (100.0 - percent) / 100.0 >= 10.0 - 1e-6;
 }
 
-void Histogram::merge(std::span<const std::uint64_t> counts, std::uint64_t min, std::uint64_t max) {
+void Histogram::merge(std::span<const std::uint64_t> counts, const Exact& exact) {
   std::uint64_t added = 0;
   for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
     counts_[bucket] += counts[bucket];
@@ -48,8 +48,9 @@ void Histogram::merge(std::span<const std::uint64_t> counts, std::uint64_t min, 
   }
   if (added == 0) return;
   count_ += added;
-  min_ = std::min(min_, min);
-  max_ = std::max(max_, max);
+  sum_ += exact.sum;
+  min_ = std::min(min_, exact.min);
+  max_ = std::max(max_, exact.max);
 }
 
-}  // namespace vmmc::bench
+}  // namespace vmmc::platform

@@ -14,7 +14,7 @@
 #include <span>
 #include <vector>
 
-namespace vmmc::bench {
+namespace vmmc::platform {
 
 class Histogram {
  public:
@@ -26,11 +26,13 @@ class Histogram {
   void record(std::uint64_t value) {
     ++counts_[bucket_of(value)];
     ++count_;
+    sum_ += value;
     if (value > max_) max_ = value;
     if (value < min_) min_ = value;
   }
 
   std::uint64_t count() const { return count_; }
+  std::uint64_t sum() const { return sum_; }                    // exact; modulo 2^64
   std::uint64_t max() const { return max_; }                    // exact; 0 when empty
   std::uint64_t min() const { return count_ == 0 ? 0 : min_; }  // exact; 0 when empty
 
@@ -44,8 +46,14 @@ class Histogram {
 
   // For sending a histogram elsewhere: its buckets, and what they leave out.
   std::span<const std::uint64_t> counts() const { return counts_; }
-  // Adds the buckets of another histogram with its exact extremes. `counts` has kBuckets elements.
-  void merge(std::span<const std::uint64_t> counts, std::uint64_t min, std::uint64_t max);
+  // Adds the buckets of another histogram with what is exact of it. `counts` has kBuckets elements.
+  struct Exact {
+    std::uint64_t min;
+    std::uint64_t max;
+    std::uint64_t sum;
+  };
+  Exact exact() const { return {min(), max(), sum()}; }
+  void merge(std::span<const std::uint64_t> counts, const Exact& exact);
 
   static std::size_t bucket_of(std::uint64_t value);
   static std::uint64_t highest_value_in(std::size_t bucket);
@@ -53,8 +61,9 @@ class Histogram {
  private:
   std::vector<std::uint64_t> counts_;
   std::uint64_t count_ = 0;
+  std::uint64_t sum_ = 0;
   std::uint64_t max_ = 0;
   std::uint64_t min_ = UINT64_MAX;
 };
 
-}  // namespace vmmc::bench
+}  // namespace vmmc::platform
