@@ -7,11 +7,27 @@ fail() {
   exit 1
 }
 
-# The packages of one section of the list: "build" (before any heading) or "lint".
+# Conditions that the list may name: node and npm may be there from another archive, whose packages are called otherwise or exclude Debian's.
+# 18.15: the first with reporters of one's own for its tests.
+node_is_new_enough() {
+  command -v node >/dev/null &&
+    node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 18 || (major === 18 && minor >= 15) ? 0 : 1)'
+}
+npm_works() { command -v npm >/dev/null && npm --version >/dev/null 2>&1; }
+
+# The packages of one section of the list: "build" (before any heading), "test", "lint" or "browser".
 packages_of() {
+  local package condition
   awk -v want="$1" 'BEGIN { section = "build" }
     /^\[/ { section = substr($0, 2, index($0, "]") - 2); next }
-    /^[^#[:space:]]/ && section == want { print $1 }' "$root/tools/setup/packages.txt"
+    /^[^#[:space:]]/ && section == want { sub(":", "", $3); print $1, ($2 == "unless" ? $3 : "false") }' "$root/tools/setup/packages.txt" |
+    while read -r package condition; do
+      case $condition in
+        false | node_is_new_enough | npm_works) ;;
+        *) fail "packages.txt: there is no condition '$condition'" ;;
+      esac
+      "$condition" || printf '%s\n' "$package"
+    done
 }
 
 missing_packages() {
@@ -64,4 +80,17 @@ ensure_packages() {
     apt-get -q install -y --no-install-recommends $missing ||
     fail "cannot install; as root: apt-get install --no-install-recommends $missing"
   rm -f "$log"
+}
+
+# What drives the browser in the tests of the lab, at exactly the versions of the lock file. Once: again only when the lock file has changed.
+ensure_browser_modules() {
+  local folder=$root/lab/browser log
+  local stamp=$folder/node_modules/.installed-lock.json
+  cmp -s "$folder/package-lock.json" "$stamp" && return 0
+  say "Installing the modules of lab/browser"
+  log=$(mktemp)
+  quietly "npm ci" "$log" env PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --prefix "$folder" --no-audit --no-fund --ignore-scripts ||
+    { say "The tests in lab/browser will fail: their modules cannot be installed; check the network, then: npm ci --prefix lab/browser"; return 0; }
+  rm -f "$log"
+  cp "$folder/package-lock.json" "$stamp"
 }
