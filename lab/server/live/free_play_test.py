@@ -197,6 +197,8 @@ class Cases:
         page.say(type="step", request=request, step=0, parameters={})
         page.until(lambda: page.actors["sender"]["busy"] == 1, "the step")
         page.say(type="kill", actor="sender")
+        # What the step asks of others waits: nobody comes back into simulated time that is held in the middle.
+        page.say(type="pace", mode="full")
         page.await_step(request)
         self.assertTrue(page.begin("deliberate-update", self.CLOCK)["ok"])
 
