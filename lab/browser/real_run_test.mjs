@@ -62,7 +62,8 @@ test('a trace of nicsim becomes a run that opens in the page', async () => {
     await scene_begun(page, 'Notifications');
     await run_step(page, 'notify');
     packets = (await nicsim.snapshot()).processes[0].counters.packets_sent;
-  }, { machine: { more: ['--trace', trace, '--lab-scene', 'notify'] } });
+    await nicsim.stat('trace', 'save', trace);
+  }, { machine: { more: ['--lab-scene', 'notify'] } });
   assert.ok(packets > 0);
   await vmmctrace('run', trace, '-o', file);
   const records = JSON.parse(readFileSync(file, 'utf8')).messages.filter(({ message }) => message.type === 'records').flatMap(({ message }) => message.records);
