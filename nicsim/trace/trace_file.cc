@@ -15,7 +15,7 @@ std::variant<platform::FileDescriptor, std::string> open_trace_file(const std::s
                                                                     bool overwrite) {
   // Of a FIFO nobody would wait for the reader.
   platform::FileDescriptor file(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666));
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600));
   if (!file.valid()) return "cannot trace to " + path + ": " + std::strerror(errno);
   struct stat status {};
   if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {

@@ -126,7 +126,7 @@ bool write_header(const RingMapping& ring, std::uint64_t written, int file) {
 
 std::variant<TraceFile, Failure> TraceFile::open(const std::string& name, bool overwrite) {
   constexpr int kFlags = O_WRONLY | O_CLOEXEC;
-  constexpr mode_t kMode = 0644;
+  constexpr mode_t kMode = 0600;
   int file = ::open(name.c_str(), kFlags | O_CREAT | O_EXCL, kMode);
   const bool is_new = file >= 0;
   if (!is_new && errno == EEXIST) file = ::open(name.c_str(), kFlags);
