@@ -428,6 +428,15 @@ TEST_CASE("a full disk ends the file, and nothing else") {
   CHECK(view.good() == 100);  // whole ones, though the header does not count them
 }
 
+TEST_CASE("a file that is new is for nobody else: it holds bytes of every packet") {
+  TemporaryFile file;
+  REQUIRE(::unlink(file.path.c_str()) == 0);
+  const auto opened = file.open();
+  struct stat status {};
+  REQUIRE(::fstat(opened.get(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+}
+
 TEST_CASE("only a new or an empty regular file is traced to, unless it may be replaced") {
   const TemporaryFile file;
   {
