@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "nicsim/status_name.h"
+#include "nicsim/trace/names.h"
 #include "nicsim/wire/send_descriptor.h"
 
 namespace vmmc::lab {
@@ -35,71 +36,44 @@ enum Field : unsigned {
 
 struct EventInfo {
   TraceEvent event;
-  std::string_view name;
   unsigned fields;
 };
 
 constexpr unsigned kWhere = kPeer | kBuffer | kLength | kOffset;
 
 constexpr EventInfo kEvents[] = {
-    {TraceEvent::kAttached, "attached", 0},
-    {TraceEvent::kLeft, "left", 0},
-    {TraceEvent::kExported, "exported", kBuffer | kLength | kPage},
-    {TraceEvent::kUnexported, "unexported", kBuffer},
-    {TraceEvent::kImported, "imported", kBuffer | kPeer | kPage | kLength},
-    {TraceEvent::kUnimported, "unimported", kBuffer | kPeer | kPage | kLength},
-    {TraceEvent::kRequestRefused, "request_refused", kStatus | kValue},
-    {TraceEvent::kBound, "bound", kWhere},
-    {TraceEvent::kUnbound, "unbound", kWhere},
-    {TraceEvent::kTaken, "taken", kWhere},
-    {TraceEvent::kStoreSnooped, "store_snooped", kWhere},
-    {TraceEvent::kOutgoingLookup, "outgoing_lookup", kPeer | kPage | kValue},
-    {TraceEvent::kPacketMade, "packet_made", kPacket | kWhere | kContent},
-    {TraceEvent::kFifoEntered, "fifo_entered", kPacket | kPeer | kLength | kValue},
-    {TraceEvent::kFifoLeft, "fifo_left", kPacket | kPeer | kLength | kValue},
-    {TraceEvent::kSourceRead, "source_read", kDuration | kLength},
-    {TraceEvent::kPacketSent, "packet_sent", kDuration | kPacket | kPeer | kLength},
-    {TraceEvent::kPacketCrossed, "packet_crossed",
-     kDuration | kPacket | kPeer | kLength | kOffset | kValue},
-    {TraceEvent::kIncomingLookup, "incoming_lookup", kPacket | kPeer | kPage | kStatus},
-    {TraceEvent::kMemoryWritten, "memory_written", kDuration | kPacket | kWhere | kContent},
-    {TraceEvent::kCompleted, "completed", kPeer | kStatus | kValue},
-    {TraceEvent::kRefused, "refused", kPeer | kStatus},
-    {TraceEvent::kInterrupt, "interrupt", kDuration | kPeer | kBuffer},
-    {TraceEvent::kNotified, "notified", kPeer | kBuffer | kOffset | kLength | kValue},
-    {TraceEvent::kNotificationStall, "notification_stall", kPeer | kBuffer},
-    {TraceEvent::kPacketDropped, "packet_dropped", kPacket | kPeer | kLength},
-    {TraceEvent::kPacketCorrupted, "packet_corrupted", kPacket | kPeer | kLength},
-    {TraceEvent::kPacketDelayed, "packet_delayed", kPacket | kPeer | kLength | kValue},
+    {TraceEvent::kAttached, 0},
+    {TraceEvent::kLeft, 0},
+    {TraceEvent::kExported, kBuffer | kLength | kPage},
+    {TraceEvent::kUnexported, kBuffer},
+    {TraceEvent::kImported, kBuffer | kPeer | kPage | kLength},
+    {TraceEvent::kUnimported, kBuffer | kPeer | kPage | kLength},
+    {TraceEvent::kRequestRefused, kStatus | kValue},
+    {TraceEvent::kBound, kWhere},
+    {TraceEvent::kUnbound, kWhere},
+    {TraceEvent::kTaken, kWhere},
+    {TraceEvent::kStoreSnooped, kWhere},
+    {TraceEvent::kOutgoingLookup, kPeer | kPage | kValue},
+    {TraceEvent::kPacketMade, kPacket | kWhere | kContent},
+    {TraceEvent::kFifoEntered, kPacket | kPeer | kLength | kValue},
+    {TraceEvent::kFifoLeft, kPacket | kPeer | kLength | kValue},
+    {TraceEvent::kSourceRead, kDuration | kLength},
+    {TraceEvent::kPacketSent, kDuration | kPacket | kPeer | kLength},
+    {TraceEvent::kPacketCrossed, kDuration | kPacket | kPeer | kLength | kOffset | kValue},
+    {TraceEvent::kIncomingLookup, kPacket | kPeer | kPage | kStatus},
+    {TraceEvent::kMemoryWritten, kDuration | kPacket | kWhere | kContent},
+    {TraceEvent::kCompleted, kPeer | kStatus | kValue},
+    {TraceEvent::kRefused, kPeer | kStatus},
+    {TraceEvent::kInterrupt, kDuration | kPeer | kBuffer},
+    {TraceEvent::kNotified, kPeer | kBuffer | kOffset | kLength | kValue},
+    {TraceEvent::kNotificationStall, kPeer | kBuffer},
+    {TraceEvent::kPacketDropped, kPacket | kPeer | kLength},
+    {TraceEvent::kPacketCorrupted, kPacket | kPeer | kLength},
+    {TraceEvent::kPacketDelayed, kPacket | kPeer | kLength | kValue},
 };
 
-constexpr std::string_view kEngines[wire::kTraceEngines] = {"control_server",
-                                                            "processor",
-                                                            "snoop_logic",
-                                                            "outgoing_page_table",
-                                                            "packetizer",
-                                                            "outgoing_fifo",
-                                                            "deliberate_update_engine",
-                                                            "network_interface_chip",
-                                                            "backplane",
-                                                            "incoming_page_table",
-                                                            "incoming_dma_engine",
-                                                            "notification"};
-
-std::string_view kind_text(std::uint8_t kind) {
-  switch (static_cast<Operation>(kind)) {
-    case Operation::kDeliberateUpdate:
-      return "deliberate_update";
-    case Operation::kAutomaticUpdate:
-      return "automatic_update";
-    case Operation::kFetch:
-      return "fetch";
-    case Operation::kAtomic:
-      return "atomic";
-    default:
-      return "";
-  }
-}
+// Others the page knows no word for.
+bool moves_bytes(std::uint8_t kind) { return static_cast<Operation>(kind) <= Operation::kAtomic; }
 
 json::string content_text(const wire::TraceRecord& record) {
   constexpr char kDigits[] = "0123456789abcdef";
@@ -142,15 +116,15 @@ json::object to_json(const wire::TraceRecord& record) {
   json::object object;
   object["n"] = record.sequence.load(std::memory_order_relaxed) - 1;
   object["time"] = ns(record.time);
-  object["event"] = known ? json::string(info->name)
+  object["event"] = known ? json::string(nicsim::event_name(record.event))
                           : json::string(std::to_string(static_cast<unsigned>(record.event)));
-  const auto engine = static_cast<std::size_t>(record.engine);
-  object["engine"] = engine < std::size(kEngines) ? kEngines[engine] : std::string_view("unknown");
+  const std::string_view engine = nicsim::engine_name(record.engine);
+  object["engine"] = engine.empty() ? "unknown" : engine;
   object["node"] = record.node;
   if (record.process != 0xffffffff) object["process"] = record.process;
   if (record.operation != 0) {
     object["operation"] = record.operation;
-    object["kind"] = kind_text(record.kind);
+    object["kind"] = moves_bytes(record.kind) ? nicsim::kind_name(record.kind) : "";
   }
   if (known) add_fields(object, record, info->fields);
   if (record.flags & wire::kTraceNotifies) object["notifies"] = true;

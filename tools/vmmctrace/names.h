@@ -1,23 +1,21 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The format's words: what its numbers are called in every output.
+// The format's words, and how they are spoken.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-#include "nicsim/wire/trace_record.h"
+#include "nicsim/trace/names.h"
 
 namespace vmmc::trace_tool {
 
-// "packet_sent"; empty: there is no such event.
-std::string_view event_name(wire::TraceEvent event);
-// "outgoing_fifo"; empty: there is no such engine.
-std::string_view engine_name(wire::TraceEngine engine);
-// "deliberate_update"; empty: no operation.
-std::string_view kind_name(std::uint8_t kind);
+using nicsim::engine_name;
+using nicsim::event_name;
+using nicsim::kind_name;
+
 // "PERMISSION_DENIED"; a number if it is none of wire::Status.
 std::string status_name(std::int32_t status);
 

@@ -2,10 +2,10 @@
 # SPDX-FileCopyrightText: The VMMC authors
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Runs every line "    $ COMMAND" of README.md and compares its output (both streams, sorted, since
-# ranks print in any order) with the indented lines below it.
+# readme_examples.sh TOOL, for instance tools/vmmcrun: runs every line "    $ COMMAND" of its README.md and compares
+# the output (both streams, sorted, since ranks print in any order) with the indented lines below it.
 set -u
-directory=$PWD/tools/vmmcstat
+directory=$PWD/$1
 PATH=$directory:$PWD/nicsim:$PATH
 expected=$TEST_TMPDIR/expected
 actual=$TEST_TMPDIR/actual
