@@ -249,7 +249,9 @@ void overrun(Pair& pair) {
 
 void stream_with_credit(Pair& pair) {
   // `measure` has made buffer 8 and the proxy `back`.
-  for (const int messages : {1, 20}) {
+  // Streams of one message leave a credit behind that the sender has not waited for: it must not count as
+  // credit of the next stream.
+  for (const int messages : {1, 20, 1, 20, 1, 20, 1, 20}) {
     const std::string shape = R"("messages":)" + std::to_string(messages) + R"(,"bytes":2044)";
     pair.receiver.start(
         R"({"do":"consume","buffer":7,"interval_ns":1000000,"credit":"back","start":true,)" +

@@ -139,6 +139,9 @@ Answer consume(Actor& actor, const Command& command) {
                     (credit == nullptr ? "" : "; vmmc_send(&count, " + credit->name + ", 4)"),
                 consume_all(buffer, shape, credit, seen),
                 {}};
+  // The last credit is at the producer before this command is answered: a later stream, which begins with no
+  // credit, must not find one of this stream.
+  if (credit != nullptr) end_with_fence(answer);
   answer.members["seen"] = seen.seen;
   answer.members["overwritten"] = shape.messages - std::min(seen.seen, shape.messages);
   answer.members["torn"] = seen.torn;
