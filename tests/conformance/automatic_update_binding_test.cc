@@ -127,7 +127,7 @@ TEST_CASE("S8.2 what vmmc_bind refuses, with its status and a sentence; then not
          refuse_places(local, proxy);
          refuse_memory(proxy);
          refuse_options(local, proxy);
-         const vmmc_import_options read_only{VMMC_READ, VMMC_EXECUTOR_AUTO, 30 * kSecond};
+         const vmmc_import_options read_only{VMMC_READ, VMMC_EXECUTOR_AUTO, kPatience};
          void* readable = nullptr;
          EXPECT(vmmc_import(identity_of(0), 1, &read_only, &readable, nullptr) == VMMC_OK);
          expect_refused(local, readable, kPage, usual, VMMC_ERR_NOT_WRITABLE, "VMMC_WRITE");
@@ -343,7 +343,7 @@ TEST_CASE("S8.9 with notify each word that is written notifies, also beyond the 
                            part.meet();
                            const auto next = [&](std::size_t offset, std::size_t length) {
                              vmmc_notification one{};
-                             EXPECT(vmmc_wait_notification(1, 30 * kSecond, &one) == VMMC_OK);
+                             EXPECT(vmmc_wait_notification(1, kPatience, &one) == VMMC_OK);
                              EXPECT(one.buffer_id == 1);
                              EXPECT(one.offset == offset);
                              EXPECT(one.length == length);

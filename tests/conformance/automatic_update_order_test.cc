@@ -194,7 +194,7 @@ TEST_CASE("S8.11 a flush is enough for what is stored to arrive before what is s
        },
        [](Part& part) {
          attach();
-         const vmmc_import_options both{VMMC_READ | VMMC_WRITE, VMMC_EXECUTOR_AUTO, 30 * kSecond};
+         const vmmc_import_options both{VMMC_READ | VMMC_WRITE, VMMC_EXECUTOR_AUTO, kPatience};
          void* proxy = nullptr;
          EXPECT(vmmc_import(identity_of(0), 1, &both, &proxy, nullptr) == VMMC_OK);
          auto* local = static_cast<unsigned char*>(allocate(kPage));

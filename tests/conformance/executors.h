@@ -20,7 +20,7 @@ inline constexpr std::uint32_t kReadWrite = VMMC_READ | VMMC_WRITE;
 
 inline int import_by(std::uint32_t part, std::uint32_t id, std::uint32_t executor, Proxy* proxy,
                      std::uint32_t access = kReadWrite) {
-  const vmmc_import_options options{access, executor, 30 * kSecond};
+  const vmmc_import_options options{access, executor, kPatience};
   void* address = nullptr;
   const int status = vmmc_import(identity_of(part), id, &options, &address, &proxy->length);
   proxy->address = static_cast<unsigned char*>(address);

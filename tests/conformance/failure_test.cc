@@ -34,7 +34,7 @@ TEST_CASE("S5.1 S5.2 every strategy finds the word, and what was sent before it"
            Proxy answer = import_from(1, 2);
            auto* flag = reinterpret_cast<std::uint64_t*>(memory + 2048);
            for (std::uint64_t round = 1; round <= 50; ++round) {
-             EXPECT(vmmc_wait_64(flag, VMMC_AT_LEAST, round, strategy, 30 * kSecond) == VMMC_OK);
+             EXPECT(vmmc_wait_64(flag, VMMC_AT_LEAST, round, strategy, kPatience) == VMMC_OK);
              EXPECT(memory[0] == round);
              EXPECT(memory[1999] == round);
              send_word(static_cast<std::uint32_t>(round), answer.address);
@@ -51,7 +51,7 @@ TEST_CASE("S5.1 S5.2 every strategy finds the word, and what was sent before it"
              EXPECT(vmmc_send(data.data(), proxy.address, 2000) == VMMC_OK);
              EXPECT(vmmc_send(&round, proxy.address + 2048, 8) == VMMC_OK);
              EXPECT(vmmc_wait_32(answer, VMMC_NOT_EQUAL, static_cast<std::uint32_t>(round - 1),
-                                 strategy, 30 * kSecond) == VMMC_OK);
+                                 strategy, kPatience) == VMMC_OK);
            }
          }});
   }

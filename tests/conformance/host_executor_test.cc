@@ -288,12 +288,12 @@ TEST_CASE("S11.5 a sleeper is woken by a host send to its word, and not by other
                    part.meet();
                    part.value(0) = 1;
                    EXPECT(vmmc_wait_32(reinterpret_cast<const std::uint32_t*>(memory + 64),
-                                       VMMC_EQUAL, 1, VMMC_WAIT_BLOCK, 30 * kSecond) == VMMC_OK);
+                                       VMMC_EQUAL, 1, VMMC_WAIT_BLOCK, kPatience) == VMMC_OK);
                    EXPECT(counters().wakeups == 1);
                    part.meet();
                    for (std::uint32_t i = 1; i <= 300; ++i) {
                      EXPECT(vmmc_wait_32(reinterpret_cast<const std::uint32_t*>(memory + 128),
-                                         VMMC_EQUAL, i, VMMC_WAIT_BLOCK, 30 * kSecond) == VMMC_OK);
+                                         VMMC_EQUAL, i, VMMC_WAIT_BLOCK, kPatience) == VMMC_OK);
                      part.value(1) = i;
                    }
                  },
@@ -333,7 +333,7 @@ TEST_CASE("S11.5 several threads that sleep for several words and buffers are al
                                    memory[number % 2] + 64 * number);
                                for (std::uint32_t i = 1; i <= kTimes; ++i) {
                                  EXPECT(vmmc_wait_32(word, VMMC_AT_LEAST, i, VMMC_WAIT_BLOCK,
-                                                     30 * kSecond) == VMMC_OK);
+                                                     kPatience) == VMMC_OK);
                                  part.value(static_cast<int>(number)) = i;
                                }
                              });

@@ -72,7 +72,7 @@ void ask(Part& part) {
     memory->operand = 1000 + round;
     notify(round, server.address, round);
     vmmc_notification answer{};
-    EXPECT(vmmc_wait_notification(2, 30 * kSecond, &answer) == VMMC_OK);
+    EXPECT(vmmc_wait_notification(2, kPatience, &answer) == VMMC_OK);
     EXPECT(answer.immediate == round);
     EXPECT(answer.offset == offsetof(Client, much));
     EXPECT(memory->answer == 1001 + round);

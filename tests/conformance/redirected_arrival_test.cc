@@ -30,12 +30,12 @@ unsigned char* export_redirectable(std::size_t length, std::uint32_t id) {
 
 int wait_at(const unsigned char* word, std::uint32_t value, vmmc_wait_strategy strategy) {
   return vmmc_wait_32(reinterpret_cast<const std::uint32_t*>(word), VMMC_EQUAL, value, strategy,
-                      30 * kSecond);
+                      kPatience);
 }
 
 int wait_long_at(const unsigned char* word, std::uint64_t value, vmmc_wait_strategy strategy) {
   return vmmc_wait_64(reinterpret_cast<const std::uint64_t*>(word), VMMC_EQUAL, value, strategy,
-                      30 * kSecond);
+                      kPatience);
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ namespace vmmc::testing {
 inline constexpr std::uint32_t kReadWrite = VMMC_READ | VMMC_WRITE;
 
 inline Proxy import_for(std::uint32_t part, std::uint32_t id, std::uint32_t access = kReadWrite) {
-  const vmmc_import_options options{access, VMMC_EXECUTOR_AUTO, 30 * kSecond};
+  const vmmc_import_options options{access, VMMC_EXECUTOR_AUTO, kPatience};
   void* proxy = nullptr;
   Proxy result;
   EXPECT(vmmc_import(identity_of(part), id, &options, &proxy, &result.length) == VMMC_OK);

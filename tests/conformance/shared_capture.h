@@ -19,7 +19,7 @@ inline unsigned char* ordinary_pages(std::size_t pages) {
 
 inline Proxy import_all(std::uint32_t id, std::uint32_t access = VMMC_READ | VMMC_WRITE,
                         std::uint32_t executor = VMMC_EXECUTOR_HOST) {
-  const vmmc_import_options options{access, executor, 30 * kSecond};
+  const vmmc_import_options options{access, executor, kPatience};
   void* proxy = nullptr;
   Proxy result;
   EXPECT(vmmc_import(identity_of(0), id, &options, &proxy, &result.length) == VMMC_OK);

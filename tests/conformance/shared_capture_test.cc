@@ -252,7 +252,7 @@ TEST_CASE("S8.18 a sleeper is woken by flush, fence, unbind and typed stores") {
                  for (std::uint32_t step = 1; step <= 4; ++step) {
                    part.value(0).store(step);
                    EXPECT(vmmc_wait_32(reinterpret_cast<std::uint32_t*>(memory + 40), VMMC_EQUAL,
-                                       step, VMMC_WAIT_BLOCK, 30 * kSecond) == VMMC_OK);
+                                       step, VMMC_WAIT_BLOCK, kPatience) == VMMC_OK);
                  }
                  part.meet();
                },
