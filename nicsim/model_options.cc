@@ -33,7 +33,7 @@ int show_model(const std::string& name, const std::vector<std::string>& paramete
   if (!result.ok()) return complain(result.error());
   std::cout << result.value().name << ": " << result.value().title << '\n';
   for (const model::Description& one : model::describe(result.value())) {
-    std::cout << one.parameter->key << " = " << model::number_text(one.value) << ' '
+    std::cout << one.parameter->key << " = " << model::value_text(*one.parameter, one.value) << ' '
               << model::unit_name(one.parameter->unit) << " | "
               << model::kind_name(one.origin->kind);
     const char* separator = ": ";

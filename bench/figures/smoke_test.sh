@@ -50,7 +50,7 @@ grep -q ' none .*changed .*OUT OF TOLERANCE' "$out.none" || fail "a figure that 
 free=
 for key in processor.store_ns processor.poll_ns processor.copy_mb_per_s library.send_ns snoop_logic.latency_ns \
   outgoing_page_table.lookup_ns packetizer.latency_ns outgoing_fifo.latency_ns \
-  deliberate_update_engine.reference_ns deliberate_update_engine.start_ns deliberate_update_engine.setup_ns \
+  deliberate_update_engine.store_ns deliberate_update_engine.load_ns deliberate_update_engine.start_ns deliberate_update_engine.setup_ns \
   deliberate_update_engine.dma_mb_per_s arbiter.grant_ns format_and_send.latency_ns backplane.link_mb_per_s \
   backplane.hop_ns incoming_dma_engine.latency_ns incoming_dma_engine.setup_ns incoming_dma_engine.dma_mb_per_s \
   incoming_page_table.lookup_ns; do

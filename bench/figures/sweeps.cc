@@ -9,6 +9,7 @@
 
 #include "bench/figures/ocean.h"
 #include "bench/figures/radix.h"
+#include "nicsim/parts/initiation/mechanisms.h"
 
 namespace vmmc::figures {
 
@@ -64,9 +65,14 @@ struct DesignChange {
   void (*apply)(TimingModel&);
 };
 
+void by_kernel(TimingModel& model) {
+  namespace initiation = nicsim::parts::initiation;
+  model.deliberate_update_engine.initiation =
+      initiation::as_parameter(initiation::Mechanism::kKernel);
+}
+
 constexpr DesignChange kChanges[] = {
-    {"a system call for each send", "2 to 52 % more time (applications)",
-     [](TimingModel& m) { m.deliberate_update_engine.by_system_call = 1; }},
+    {"a system call for each send", "2 to 52 % more time (applications)", by_kernel},
     {"an interrupt for each arrival", "radix sort 0.3 %, ocean on NX 15.6 % more time",
      [](TimingModel& m) { m.incoming_page_table.interrupt_each_arrival = 1; }},
     {"no combining", "next to nothing; twice the time of bulk transfers by AU",
@@ -166,7 +172,7 @@ constexpr std::size_t kRadixDu = 7;
 constexpr std::size_t kOcean = 8;
 
 void set_system_call(TimingModel& model, double us) {
-  model.deliberate_update_engine.by_system_call = 1;
+  by_kernel(model);
   model.processor.system_call_ns = 1000 * us;
 }
 

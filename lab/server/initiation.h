@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // User-level DMA, reference by reference: the initiation state machine of each node
-// (nicsim/parts/initiation_state.h) as a scene drives it.
+// (nicsim/parts/initiation/initiation_state.h) as a scene drives it.
 //
 // Threads: one.
 #pragma once
@@ -14,7 +14,7 @@
 #include <string>
 #include <variant>
 
-#include "nicsim/parts/initiation_state.h"
+#include "nicsim/parts/initiation/initiation_state.h"
 
 namespace vmmc::lab {
 

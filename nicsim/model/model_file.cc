@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <set>
@@ -44,17 +43,21 @@ std::string joined(std::string_view a, std::string_view b, std::string_view c = 
   return std::string(a).append(b).append(c);
 }
 
-std::optional<double> number(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return {};
-  return value;
+std::string not_a_value(const ParameterInfo& parameter) {
+  if (parameter.unit != Unit::kChoice) return " is not a number";
+  std::string text = " is none of ";
+  const char* separator = "";
+  for (const std::string_view name : parameter.names) {
+    text.append(separator).append(name);
+    separator = ", ";
+  }
+  return text;
 }
 
 // The problem, or empty: then `model` has the value.
 std::string set_value(TimingModel& model, const ParameterInfo& parameter, std::string_view text) {
-  const std::optional<double> value = number(text);
-  if (!value) return joined(parameter.key, ": ", quoted(text) + " is not a number");
+  const std::optional<double> value = parse_value(parameter, text);
+  if (!value) return joined(parameter.key, ": ", quoted(text) + not_a_value(parameter));
   const std::string problem = value_problem(parameter, *value);
   if (!problem.empty()) return joined(parameter.key, ": ", quoted(text) + " " + problem);
   parameter.of(model) = *value;
@@ -229,9 +232,10 @@ std::string apply_override(Model& model, std::string_view override) {
   if (origin.kind == Kind::kGiven) return joined("parameter ", key, " is given twice");
   const double before = parameter->of(model.values);
   std::string problem = set_value(model.values, *parameter, trimmed(value));
-  origin = {Kind::kGiven,
-            joined("instead of the ", kind_name(origin.kind), " value ") + number_text(before),
-            {}};
+  origin = {
+      Kind::kGiven,
+      joined("instead of the ", kind_name(origin.kind), " value ") + value_text(*parameter, before),
+      {}};
   return problem;
 }
 

@@ -11,7 +11,8 @@
 //   KEY = VALUE | KIND | SOURCE
 //   end
 //
-// with one KEY line for each parameter (parameter_table.h), in any order. KIND is one of
+// with one KEY line for each parameter (parameter_table.h), in any order. VALUE is a number, or a
+// name if the parameter is a choice. KIND is one of
 //
 //   published      SOURCE, a document that was read, says so
 //   recalled       from memory of the document named; nobody has looked it up

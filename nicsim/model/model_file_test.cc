@@ -88,8 +88,8 @@ TEST_CASE("every built-in model is complete, and called as its file") {
     CHECK_FALSE(result.value().title.empty());
     CHECK(inconsistency(result.value().values).empty());
   }
-  CHECK(names ==
-        std::vector<std::string_view>{"myrinet-vmmc", "myrinet-vmmc2", "shrimp-1", "shrimp-2"});
+  CHECK(names == std::vector<std::string_view>{"myrinet-vmmc", "myrinet-vmmc2", "shrimp-1",
+                                               "shrimp-2", "turbochannel"});
 }
 
 TEST_CASE("each value is found with where it comes from") {
@@ -236,6 +236,27 @@ TEST_CASE("overrides replace values and say so") {
   CHECK(origin.figures.empty());
 }
 
+TEST_CASE("a choice is given by its name") {
+  const std::string key = "deliberate_update_engine.initiation";
+  const ModelResult result = load_model("shrimp-2", std::vector<std::string>{key + " = kernel"});
+  REQUIRE_MESSAGE(result.ok(), result.error());
+  CHECK(result.value().values.deliberate_update_engine.initiation == 0);
+  for (const Description& one : describe(result.value())) {
+    if (one.parameter->key != key) continue;
+    CHECK(value_text(*one.parameter, one.value) == "kernel");
+    CHECK(one.origin->source == "instead of the published value two-references");
+  }
+  for (const std::string wrong : {"0", "Kernel", "two_references", ""}) {
+    const ModelResult refused = load_model("shrimp-2", std::vector<std::string>{key + "=" + wrong});
+    REQUIRE_FALSE(refused.ok());
+    CHECK(
+        refused.error().starts_with(key + ": '" + wrong + "' is none of kernel, two-references, "));
+    CHECK(refused.error().ends_with(", repeated-5"));
+  }
+  CHECK(contains(error_of(changed("initiation = two-references", "initiation = one-reference")),
+                 "'one-reference' is none of kernel, "));
+}
+
 TEST_CASE("wrong overrides") {
   const auto error = [](std::vector<std::string> overrides) {
     const ModelResult result = load_model("shrimp-2", overrides);
@@ -253,10 +274,9 @@ TEST_CASE("wrong overrides") {
 }
 
 TEST_CASE("names") {
-  CHECK(
-      load_model("shrimp-3").error() ==
-      "unknown model 'shrimp-3': there are myrinet-vmmc, myrinet-vmmc2, shrimp-1, shrimp-2, none, "
-      "and files (with a '/' or ending in .model)");
+  CHECK(load_model("shrimp-3").error() ==
+        "unknown model 'shrimp-3': there are myrinet-vmmc, myrinet-vmmc2, shrimp-1, shrimp-2, "
+        "turbochannel, none, and files (with a '/' or ending in .model)");
   CHECK(load_model("none").error() == "'none' is real time, so it is no timing model");
   CHECK_FALSE(load_model("").ok());
 }

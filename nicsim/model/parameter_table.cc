@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "nicsim/parts/initiation/mechanisms.h"
+
 namespace vmmc::nicsim::model {
 namespace {
 
@@ -17,10 +19,11 @@ constexpr double kMostMbPerS = 1e6;
 constexpr double kLeastMbPerS = 0.001;
 constexpr double kMostBytes = 1 << 30;
 
-#define VMMC_PARAMETER(block, name, unit, least, greatest, meaning)     \
-  ParameterInfo {                                                       \
-#block "." #name, unit, least, greatest, meaning,                   \
-        [](TimingModel & model) -> double& { return model.block.name; } \
+// What follows the meaning: the names of a choice.
+#define VMMC_PARAMETER(block, name, unit, least, greatest, meaning, ...)             \
+  ParameterInfo {                                                                    \
+#block "." #name, unit, least, greatest, meaning,                                \
+        [](TimingModel & model) -> double& { return model.block.name; }, __VA_ARGS__ \
   }
 #define VMMC_NS(block, name, meaning) \
   VMMC_PARAMETER(block, name, Unit::kNanoseconds, 0, kMostNs, meaning)
@@ -29,6 +32,12 @@ constexpr double kMostBytes = 1 << 30;
 #define VMMC_BYTES(block, name, least, greatest, meaning) \
   VMMC_PARAMETER(block, name, Unit::kBytes, least, greatest, meaning)
 #define VMMC_SWITCH(block, name, meaning) VMMC_PARAMETER(block, name, Unit::kSwitch, 0, 1, meaning)
+#define VMMC_CHOICE(block, name, names, meaning) \
+  VMMC_PARAMETER(block, name, Unit::kChoice, 0, last_of(names), meaning, names)
+
+constexpr double last_of(std::span<const std::string_view> names) {
+  return static_cast<double>(names.size() - 1);
+}
 
 constexpr ParameterInfo kTable[] = {
     VMMC_NS(processor, store_ns,
@@ -66,10 +75,12 @@ constexpr ParameterInfo kTable[] = {
                "Emptied so far, the waiting stores go on."),
     VMMC_NS(outgoing_fifo, interrupt_ns, "What the threshold's interrupt costs the processor."),
     VMMC_NS(outgoing_fifo, latency_ns, "A packet's way through the empty FIFO."),
-    VMMC_NS(deliberate_update_engine, reference_ns,
-            "Each of the two references (STORE, LOAD) that initiate a transfer."),
-    VMMC_SWITCH(deliberate_update_engine, by_system_call,
-                "Whether the kernel initiates, with a system call more for each send."),
+    VMMC_CHOICE(deliberate_update_engine, initiation, parts::initiation::kMechanismNames,
+                "How a transfer is initiated."),
+    VMMC_NS(deliberate_update_engine, store_ns, "Each STORE of an initiation."),
+    VMMC_NS(deliberate_update_engine, load_ns, "Each LOAD of an initiation."),
+    VMMC_NS(deliberate_update_engine, barrier_ns,
+            "Each memory barrier, which an initiation has where it repeats a STORE."),
     VMMC_NS(deliberate_update_engine, start_ns,
             "From the initiation until the engine reads the source."),
     VMMC_NS(deliberate_update_engine, setup_ns, "For each packet, before its bytes are read."),
@@ -98,6 +109,7 @@ constexpr ParameterInfo kTable[] = {
     VMMC_SWITCH(input_output_bus, shared, "Whether the two DMA engines of a node take turns."),
 };
 
+#undef VMMC_CHOICE
 #undef VMMC_SWITCH
 #undef VMMC_BYTES
 #undef VMMC_MB_PER_S
@@ -108,7 +120,8 @@ static_assert(sizeof(TimingModel) == std::size(kTable) * sizeof(double),
               "a parameter without an entry, or an entry without a parameter");
 
 bool is_whole(Unit unit) {
-  return unit == Unit::kBytes || unit == Unit::kCount || unit == Unit::kSwitch;
+  return unit == Unit::kBytes || unit == Unit::kCount || unit == Unit::kSwitch ||
+         unit == Unit::kChoice;
 }
 
 }  // namespace
@@ -134,8 +147,27 @@ std::string_view unit_name(Unit unit) {
       return "factor";
     case Unit::kSwitch:
       return "switch";
+    case Unit::kChoice:
+      return "choice";
   }
   return "";
+}
+
+std::optional<double> parse_value(const ParameterInfo& parameter, std::string_view text) {
+  if (parameter.unit == Unit::kChoice) {
+    const auto found = std::ranges::find(parameter.names, text);
+    if (found == parameter.names.end()) return {};
+    return static_cast<double>(found - parameter.names.begin());
+  }
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return {};
+  return value;
+}
+
+std::string value_text(const ParameterInfo& parameter, double value) {
+  if (parameter.unit != Unit::kChoice) return number_text(value);
+  return std::string(parameter.names[static_cast<std::size_t>(value)]);
 }
 
 std::string value_problem(const ParameterInfo& parameter, double value) {

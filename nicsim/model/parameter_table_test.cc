@@ -57,6 +57,26 @@ TEST_CASE("what is counted is whole, a switch is 0 or 1, and a speed is not next
   CHECK(value_problem(*find_parameter("backplane.hop_ns"), 0.25).empty());
 }
 
+TEST_CASE("the value of a choice is the number of its name, and nothing else is read as one") {
+  const ParameterInfo& initiation = *find_parameter("deliberate_update_engine.initiation");
+  CHECK(unit_name(initiation.unit) == "choice");
+  REQUIRE(initiation.names.size() > 2);
+  for (std::size_t i = 0; i < initiation.names.size(); ++i) {
+    const auto value = static_cast<double>(i);
+    CHECK(parse_value(initiation, initiation.names[i]) == value);
+    CHECK(value_text(initiation, value) == initiation.names[i]);
+    CHECK(value_problem(initiation, value).empty());
+  }
+  CHECK(value_problem(initiation, 0.5) == "is not a whole number");
+  CHECK_FALSE(parse_value(initiation, "1").has_value());
+  CHECK_FALSE(parse_value(initiation, "").has_value());
+  const ParameterInfo& hop = *find_parameter("backplane.hop_ns");
+  CHECK(hop.names.empty());
+  CHECK(parse_value(hop, "1.5") == 1.5);
+  CHECK_FALSE(parse_value(hop, "kernel").has_value());
+  CHECK(value_text(hop, 1.5) == "1.5");
+}
+
 TEST_CASE("numbers are printed short, exactly and without exponent") {
   CHECK(number_text(32768) == "32768");
   CHECK(number_text(1e9) == "1000000000");

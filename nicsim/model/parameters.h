@@ -3,7 +3,8 @@
 //
 // The parameters of a machine in simulated time: one block for each of its parts.
 //
-// Units: ns are nanoseconds, mb_per_s are 10^6 bytes per second. A switch is 0 or 1. There are no
+// Units: ns are nanoseconds, mb_per_s are 10^6 bytes per second. A switch is 0 or 1. A choice is the
+// number of one of the names that the parameter's entry has (parameter_table.h). There are no
 // defaults here: each timing model (nicsim/model/models/NAME.model) gives every parameter a value,
 // with where it comes from. The key of a parameter is BLOCK.NAME, e.g. outgoing_fifo.capacity_bytes.
 #pragma once
@@ -56,8 +57,10 @@ struct OutgoingFifoParameters {
 };
 
 struct DeliberateUpdateEngineParameters {
-  double reference_ns;        // each of the two references (STORE, LOAD) that initiate a transfer
-  double by_system_call;      // switch; 1: the kernel initiates: a system call more for each send
+  double initiation;          // choice: how a transfer is initiated, parts/initiation/mechanisms.h
+  double store_ns;            // each STORE of an initiation
+  double load_ns;             // each LOAD of an initiation
+  double barrier_ns;          // each memory barrier between STOREs of an initiation to one address
   double start_ns;            // from the initiation until the engine reads the source
   double setup_ns;            // each packet
   double dma_mb_per_s;        // reading the source

@@ -1,17 +1,18 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The deliberate update engine: user programs hand it transfers with two references (see
-// initiation_state.h); it reads their bytes from memory. While one is under way, queue_depth more
-// may wait; then its registers are taken and an initiation is answered with `transferring`.
+// The deliberate update engine: user programs hand it transfers with a few references (see
+// initiation/); it reads their bytes from memory. While one is under way, queue_depth more may wait;
+// then its registers are taken and an initiation is answered with `transferring`.
 //
-// The two references of an initiation are never interleaved with those of another process of the node: a
+// The references of an initiation are never interleaved with those of another process of the node: a
 // node has one processor, they follow each other there, and if it is given to another process in
-// between, the kernel's inval takes the STORE back, so that the LOAD fails and both are made again
-// (initiation_state.h: proved for all orders by its test). Such a switch at just that moment is not
-// simulated: each process is charged as if it had the processor for itself. So both references reach
-// the engine at the time of the LOAD, and of two processes that make theirs at the same time one comes
-// first, altogether.
+// between, the kernel's inval takes the STORE back, so that the LOAD fails and both are made again.
+// (initiation/safety_test.cc proves it for all orders. Other ways than SHRIMP's have other reasons,
+// or are not safe; that makes no difference here.) Such a switch at just that moment is not
+// simulated: each process is charged as if it had the processor for itself. So all references reach
+// the engine at the time of the last one, and of two processes that make theirs at the same time one
+// comes first, altogether.
 //
 // It carries requests of fetches and atomic operations, too; for these it reads nothing.
 //
@@ -22,7 +23,7 @@
 #include <cstdint>
 
 #include "nicsim/model/parameters.h"
-#include "nicsim/parts/initiation_state.h"
+#include "nicsim/parts/initiation/initiation_state.h"
 #include "nicsim/parts/source_reader.h"
 
 namespace vmmc::nicsim::parts {
@@ -34,7 +35,7 @@ class DeliberateUpdateEngine {
                          SourceReader& reader)
       : places_(1 + static_cast<std::size_t>(parameters.queue_depth)), reader_(reader) {}
 
-  // Both references of a process, with nobody else's between them. What the LOAD returns: if
+  // All references of a process, with nobody else's between them. What the LOAD returns: if
   // it has not `initiated`, nothing has happened.
   InitiationStatus initiate(const SourceReader::Job& transfer);
   bool has_place() const { return registers_.phase != InitiationState::Phase::kTransferring; }

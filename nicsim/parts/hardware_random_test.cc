@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "nicsim/model/model_file.h"
+#include "nicsim/parts/initiation/mechanisms.h"
 #include "nicsim/parts/testing/machine_fixture.h"
 #include "nicsim/parts/testing/random.h"
 
@@ -43,11 +44,14 @@ model::TimingModel random_model(Random& random) {
   model.outgoing_fifo.threshold_bytes = capacity * pick({0.5, 0.75, 1});
   model.outgoing_fifo.resume_bytes = capacity * pick({0, 0.25, 0.5});
   model.outgoing_fifo.latency_ns = pick({0, 53});
-  model.deliberate_update_engine.reference_ns = pick({0, 220});
+  model.deliberate_update_engine.store_ns = pick({0, 200});
+  model.deliberate_update_engine.load_ns = pick({0, 240});
+  model.deliberate_update_engine.barrier_ns = pick({0, 50});
   model.deliberate_update_engine.start_ns = pick({0, 610});
   model.deliberate_update_engine.max_transfer_bytes = pick({4096, 256});
   model.deliberate_update_engine.queue_depth = pick({0, 1, 7});
-  model.deliberate_update_engine.by_system_call = pick({0, 1});
+  model.deliberate_update_engine.initiation =
+      static_cast<double>(random.below(initiation::kMechanisms.size()));
   model.arbiter = {.grant_ns = pick({0, 3, 200}), .incoming_first = pick({0, 1})};
   model.backplane.mesh = pick({0, 1});
   model.backplane.link_mb_per_s = pick({20, 200});
@@ -79,7 +83,9 @@ model::TimingModel extreme_model(Random& random) {
                                &model.packetizer.timer_ns,
                                &model.outgoing_fifo.interrupt_ns,
                                &model.outgoing_fifo.latency_ns,
-                               &model.deliberate_update_engine.reference_ns,
+                               &model.deliberate_update_engine.store_ns,
+                               &model.deliberate_update_engine.load_ns,
+                               &model.deliberate_update_engine.barrier_ns,
                                &model.deliberate_update_engine.start_ns,
                                &model.deliberate_update_engine.setup_ns,
                                &model.arbiter.grant_ns,

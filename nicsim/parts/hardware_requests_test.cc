@@ -27,9 +27,9 @@ double write_ns(const model::TimingModel& m, double payload) {
 }
 // From the beginning of a fetch until its request has been looked up.
 double request_ns(const model::TimingModel& m) {
-  return m.library.fetch_ns + 2 * m.deliberate_update_engine.reference_ns +
-         m.deliberate_update_engine.start_ns + m.packetizer.latency_ns +
-         m.outgoing_page_table.lookup_ns + way_ns(m, 8);
+  return m.library.fetch_ns + m.deliberate_update_engine.store_ns +
+         m.deliberate_update_engine.load_ns + m.deliberate_update_engine.start_ns +
+         m.packetizer.latency_ns + m.outgoing_page_table.lookup_ns + way_ns(m, 8);
 }
 
 struct Pair : Machine {

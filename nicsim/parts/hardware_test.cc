@@ -11,6 +11,7 @@
 #include <tuple>
 #include <vector>
 
+#include "nicsim/parts/initiation/cost.h"
 #include "nicsim/parts/testing/machine_fixture.h"
 
 using namespace vmmc;
@@ -83,16 +84,16 @@ TEST_CASE("hardware: a word by automatic update takes what the parts on its way 
 
 TEST_CASE("hardware: a word by deliberate update takes what the parts on its way take") {
   model::TimingModel model = test_model();
-  for (double by_system_call : {0, 1}) {
-    model.deliberate_update_engine.by_system_call = by_system_call;
+  for (const initiation::MechanismInfo& mechanism : initiation::kMechanisms) {
+    CAPTURE(mechanism.name);
+    model.deliberate_update_engine.initiation = initiation::as_parameter(mechanism.mechanism);
     Pair pair(model);
     Record& word = pair.update(8, 4);
     pair.begin(word);
     pair.queue.run();
     check_bytes(pair, word);
-    const double initiated = model.library.send_ns +
-                             by_system_call * model.processor.system_call_ns +
-                             2 * model.deliberate_update_engine.reference_ns;
+    const double initiated = model.library.send_ns + initiation::system_calls_ns(mechanism, model) +
+                             initiation::references_ns(mechanism, model);
     CHECK(to_ns(word.initiated) == initiated);
     CHECK(to_ns(word.source_free) == initiated + read_ns(model, 4));
     CHECK(to_ns(word.landed) == initiated + read_ns(model, 4) + model.packetizer.latency_ns +

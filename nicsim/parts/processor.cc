@@ -5,12 +5,18 @@
 
 #include <algorithm>
 
+#include "nicsim/parts/initiation/cost.h"
+
 namespace vmmc::nicsim::parts {
 namespace {
 
 Operation& operation_of(std::uint64_t argument) { return *reinterpret_cast<Operation*>(argument); }
 std::uint64_t argument_of(Operation& operation) {
   return reinterpret_cast<std::uintptr_t>(&operation);
+}
+
+const initiation::MechanismInfo& mechanism_of(const model::TimingModel& model) {
+  return initiation::info_of(initiation::from_parameter(model.deliberate_update_engine.initiation));
 }
 
 }  // namespace
@@ -23,13 +29,13 @@ Processor::Processor(EventQueue& queue, const model::TimingModel& model, SnoopLo
       engine_(engine),
       port_(port),
       has_snoop_logic_(model.snoop_logic.present != 0),
-      by_system_call_(model.deliberate_update_engine.by_system_call != 0),
       max_transfer_(static_cast<std::uint64_t>(model.deliberate_update_engine.max_transfer_bytes)),
       store_(from_ns(model.processor.store_ns)),
       send_(from_ns(model.library.send_ns)),
       fetch_(from_ns(model.library.fetch_ns)),
-      references_(2 * from_ns(model.deliberate_update_engine.reference_ns)),
-      system_call_(by_system_call_ ? from_ns(model.processor.system_call_ns) : 0),
+      system_calls_of_operation_(mechanism_of(model).system_calls),
+      references_(from_ns(initiation::references_ns(mechanism_of(model), model))),
+      system_calls_(from_ns(initiation::system_calls_ns(mechanism_of(model), model))),
       fifo_interrupt_(from_ns(model.outgoing_fifo.interrupt_ns)) {}
 
 void Processor::begin(Operation& operation) {
@@ -39,8 +45,8 @@ void Processor::begin(Operation& operation) {
   } else if (operation.kind == OperationKind::kAutomaticUpdate && has_snoop_logic_) {
     want_store(operation);
   } else {
-    if (by_system_call_) ++counters_.system_calls;
-    queue_.after<&Processor::refer>((is_update(operation) ? send_ : fetch_) + system_call_, *this,
+    counters_.system_calls += system_calls_of_operation_;
+    queue_.after<&Processor::refer>((is_update(operation) ? send_ : fetch_) + system_calls_, *this,
                                     argument_of(operation));
   }
 }

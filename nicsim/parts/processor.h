@@ -9,10 +9,11 @@
 //                        word of 4 bytes); before a store it waits while the outgoing FIFO is
 //                        stopped, and for the FIFO's interrupt_ns after that; or until there is room
 //   deliberate update    send_ns; then for each transfer (at most max_transfer_bytes, in one page)
-//                        two references; if the engine has no place for it (the status word says
-//                        so) it waits until there is one, and makes both again
+//                        the references and barriers of the model's way to initiate it
+//                        (initiation/mechanisms.h); if the engine has no place for it (the status
+//                        word says so) it waits until there is one, and makes all again
 //   fetch, atomic        the same with fetch_ns
-//   by_system_call       system_call_ns more for each of these operations
+//   initiation=kernel    system_call_ns more for each of these operations
 //   flush                store_ns
 //
 // Invariants: begin() calls nobody back. Stores that wait go on in the order in which they came; so
@@ -86,13 +87,13 @@ class Processor {
   DeliberateUpdateEngine& engine_;
   Port& port_;
   bool has_snoop_logic_;
-  bool by_system_call_;
   std::uint64_t max_transfer_;
   Time store_;
   Time send_;
   Time fetch_;
+  std::uint64_t system_calls_of_operation_;
   Time references_;
-  Time system_call_;
+  Time system_calls_;
   Time fifo_interrupt_;
 
   std::deque<Waiting> stores_;

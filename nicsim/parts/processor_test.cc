@@ -74,21 +74,38 @@ TEST_CASE_FIXTURE(Fixture, "processor: up to 8 bytes are one store, more are a r
 TEST_CASE_FIXTURE(Fixture, "processor: what the operations of the engine cost") {
   struct Case {
     OperationKind kind;
-    double by_system_call;
+    initiation::Mechanism mechanism;
     double ns;
   };
-  for (const Case& one : {Case{OperationKind::kDeliberateUpdate, 0, 300 + 440},
-                          Case{OperationKind::kDeliberateUpdate, 1, 300 + 5000 + 440},
-                          Case{OperationKind::kFetch, 0, 400 + 440},
-                          Case{OperationKind::kAtomic, 1, 400 + 5000 + 440}}) {
+  using Mechanism = initiation::Mechanism;
+  for (const Case& one :
+       {Case{OperationKind::kDeliberateUpdate, Mechanism::kTwoReferences, 300 + 440},
+        Case{OperationKind::kDeliberateUpdate, Mechanism::kKernel, 300 + 5000 + 440},
+        Case{OperationKind::kDeliberateUpdate, Mechanism::kKey, 300 + 3 * 200 + 240},
+        Case{OperationKind::kFetch, Mechanism::kTwoReferences, 400 + 440},
+        Case{OperationKind::kFetch, Mechanism::kRepeated5, 400 + 2 * 200 + 3 * 240 + 50},
+        Case{OperationKind::kAtomic, Mechanism::kKernel, 400 + 5000 + 440}}) {
     Fixture alone;
-    alone.model.deliberate_update_engine.by_system_call = one.by_system_call;
+    alone.model.deliberate_update_engine.initiation = initiation::as_parameter(one.mechanism);
     Processor processor = alone.make_processor();
     processor.begin(alone.make(one.kind, 8));
     alone.queue.run();
     CHECK(alone.handed_over_at == std::vector<double>{one.ns});
-    CHECK(processor.counters().system_calls == static_cast<std::uint64_t>(one.by_system_call));
+    CHECK(processor.counters().system_calls == initiation::info_of(one.mechanism).system_calls);
   }
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "processor: the kernel is called once, its references are made for each page") {
+  model.deliberate_update_engine.initiation =
+      initiation::as_parameter(initiation::Mechanism::kKernel);
+  model.deliberate_update_engine.queue_depth = 3;
+  DeliberateUpdateEngine deep{model.deliberate_update_engine, reader};
+  Processor processor{queue, model, snoop, fifo, deep, *this};
+  processor.begin(make(OperationKind::kDeliberateUpdate, 3 * wire::kPageSize));
+  queue.run();
+  CHECK(handed_over_at == std::vector<double>{300 + 5000 + 3 * 440});
+  CHECK(processor.counters().system_calls == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture,

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "nicsim/recording/reader.h"
+#include "nicsim/sim/initiation_costs.h"
 #include "nicsim/sim/options.h"
 #include "nicsim/sim/replay.h"
 #include "nicsim/sim/traffic_plot.h"
@@ -63,6 +64,11 @@ int run(const sim::RecordingOptions& options) {
     std::cout << recording::to_text(record) << '\n';
   }
   if (!recorded.cut_off.empty()) complain(recorded.cut_off);
+  return 0;
+}
+
+int run(const sim::InitiationOptions& options) {
+  std::cout << sim::to_table(sim::initiation_costs(options.model.values), options.model.name);
   return 0;
 }
 

@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kExitMistake = 2;
 constexpr std::size_t kMostRuns = 1000;
+constexpr const char* kInitiationModel = "turbochannel";  // of which measurements were published
 
 // What CLI11 fills.
 struct Given {
@@ -43,20 +44,25 @@ int complain(const std::string& problem) {
   return kExitMistake;
 }
 
-void add_model(CLI::App& app, Given& given) {
-  app.add_option("--model", given.model, "Timing model: a name (nicsim --list-models) or a file")
-      ->option_text("NAME")
-      ->required();
+// If no model is `usual`, one must be given.
+void add_model(CLI::App& app, Given& given, const std::string& usual = {}) {
+  auto* model = app.add_option("--model", given.model,
+                               "Timing model: a name (nicsim --list-models) or a file");
+  model->option_text(usual.empty() ? "NAME" : "NAME (" + usual + ")")->required(usual.empty());
   app.add_option("--param", given.parameters,
                  "A parameter of the model: KEY=VALUE in place of its own (may be repeated)")
       ->allow_extra_args(false)
       ->option_text("KEY=VALUE");
+}
+
+void add_json(CLI::App& app, Given& given) {
   app.add_option("--json", given.json, "Write the result to this file, too")->option_text("FILE");
 }
 
 // What a run is of; --ONE and --SEVERAL say what is offered.
 void add_runs(CLI::App& app, Given& given, const std::string& one, const std::string& what,
               const std::string& several) {
+  add_json(app, given);
   app.add_option("--pattern", given.pattern, "Who sends to whom: " + pattern_names())
       ->option_text("PATTERN")
       ->required();
@@ -195,6 +201,7 @@ std::variant<SimulateOptions, int> parse_options(int argc, const char* const* ar
       app.add_subcommand("replay", "What a recorded run (nicsim --record) would have cost");
   replay->add_option("FILE", given.file, "The recording")->required();
   add_model(*replay, given);
+  add_json(*replay, given);
   CLI::App* const traffic = app.add_subcommand("traffic", "What the backplane alone carries");
   add_model(*traffic, given);
   add_traffic(*traffic, given);
@@ -202,6 +209,9 @@ std::variant<SimulateOptions, int> parse_options(int argc, const char* const* ar
       "updates", "What whole nodes get through, by deliberate or automatic update");
   add_model(*updates, given);
   add_updates(*updates, given);
+  CLI::App* const initiation = app.add_subcommand(
+      "initiation", "What each way to initiate a transfer costs, and which are safe");
+  add_model(*initiation, given, kInitiationModel);
   CLI::App* const recording = app.add_subcommand("recording", "Print a recording as text");
   recording->add_option("FILE", given.file, "The recording")->required();
   try {
@@ -212,8 +222,10 @@ std::variant<SimulateOptions, int> parse_options(int argc, const char* const* ar
     return complain(error.what());
   }
   if (*recording) return SimulateOptions(RecordingOptions{given.file});
+  if (*initiation && initiation->count("--model") == 0) given.model = kInitiationModel;
   model::ModelResult model = model::load_model(given.model, given.parameters);
   if (!model.ok()) return complain(model.error());
+  if (*initiation) return SimulateOptions(InitiationOptions{std::move(model.value())});
   given.offer_given = traffic->count("--load") + updates->count("--offer") > 0;
   if (*traffic) return make_traffic(given, model.value());
   if (*updates) return make_updates(given, model.value());

@@ -42,8 +42,13 @@ struct RecordingOptions {
   std::string file;
 };
 
-using SimulateOptions =
-    std::variant<ReplayOptions, TrafficOptions, UpdatesOptions, RecordingOptions>;
+// What each way to initiate a transfer costs.
+struct InitiationOptions {
+  model::Model model;
+};
+
+using SimulateOptions = std::variant<ReplayOptions, TrafficOptions, UpdatesOptions,
+                                     RecordingOptions, InitiationOptions>;
 
 // The options, or the exit status with which the program shall end at once: what was asked for (--help), or
 // the mistake in one line, has been printed.

@@ -41,6 +41,17 @@ TEST_CASE("recording takes a file") {
   CHECK(accepted<RecordingOptions>({"recording", "file"}).file == "file");
 }
 
+TEST_CASE("initiation takes a model, or that of the published platform") {
+  CHECK(accepted<InitiationOptions>({"initiation"}).model.name == "turbochannel");
+  const auto options = accepted<InitiationOptions>(
+      {"initiation", "--model", "shrimp-2", "--param", "deliberate_update_engine.load_ns=7"});
+  CHECK(options.model.name == "shrimp-2");
+  CHECK(options.model.values.deliberate_update_engine.load_ns == 7);
+  CHECK(status_of({"initiation", "--model", "nothing"}) == 2);
+  CHECK(status_of({"initiation", "--model", ""}) == 2);
+  CHECK(status_of({"initiation", "file"}) == 2);
+}
+
 TEST_CASE("updates go through whole nodes") {
   auto options = accepted<UpdatesOptions>({"updates", "--pattern", "uniform", "--nodes", "4x8",
                                            "--updates", "automatic", "--bytes", "256", "--model",

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "nicsim/model/model_file.h"
+#include "nicsim/sim/initiation_costs.h"
 
 using namespace vmmc::nicsim::model;
 
@@ -131,7 +132,8 @@ TEST_CASE("the table of parameters is that of the model") {
     CHECK(line_of(table[i]) ==
           line_of({"`" + std::string(one.parameter->key) + "`",
                    std::string(unit_name(one.parameter->unit)), std::string(one.parameter->meaning),
-                   number_text(one.value), kind_text(*one.origin), one.origin->source}));
+                   value_text(*one.parameter, one.value), kind_text(*one.origin),
+                   one.origin->source}));
   }
 }
 
@@ -155,6 +157,24 @@ TEST_CASE("the steps of an update take what the model says, and so do their sums
   }
   REQUIRE(sums.size() == 2);
   CHECK(sum == 0);
+}
+
+TEST_CASE("the ways to initiate a transfer are those of the model of the published platform") {
+  const ModelResult model = load_model("turbochannel");
+  REQUIRE(model.ok());
+  std::vector<Row> table;
+  for (Row& row : rows_of_document()) {
+    if (row.size() == 5 && row[0].starts_with('`')) table.push_back(std::move(row));
+  }
+  const auto costs = vmmc::nicsim::sim::initiation_costs(model.value().values);
+  REQUIRE(table.size() == costs.size());
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const Row& row = table[i];
+    CHECK(row[0] == "`" + std::string(costs[i].mechanism->name) + "`");
+    CHECK((row[2] == "-") == !costs[i].published.has_value());
+    CHECK(row[3] == number_text(std::round(costs[i].us * 100) / 100) + " us");
+    CHECK(row[4].starts_with(costs[i].mechanism->safe ? "safe" : "**unsafe**"));
+  }
 }
 
 TEST_CASE("the figures that the document lists are those that the model was fitted to") {

@@ -13,6 +13,7 @@
 #include "nicsim/backplane.h"
 #include "nicsim/model/parameters.h"
 #include "nicsim/outgoing_page_table.h"
+#include "nicsim/parts/initiation/mechanisms.h"
 #include "nicsim/wire/version.h"
 
 namespace vmmc::nicsim::parts::testing {
@@ -103,8 +104,11 @@ inline model::TimingModel test_model() {
                         .resume_bytes = 8192,
                         .interrupt_ns = 9000,
                         .latency_ns = 53},
-      .deliberate_update_engine = {.reference_ns = 220,
-                                   .by_system_call = 0,
+      .deliberate_update_engine = {.initiation = initiation::as_parameter(
+                                       initiation::Mechanism::kTwoReferences),
+                                   .store_ns = 200,
+                                   .load_ns = 240,
+                                   .barrier_ns = 50,
                                    .start_ns = 610,
                                    .setup_ns = 170,
                                    .dma_mb_per_s = 100,

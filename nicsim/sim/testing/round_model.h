@@ -5,6 +5,7 @@
 #pragma once
 
 #include "nicsim/model/parameters.h"
+#include "nicsim/parts/initiation/mechanisms.h"
 
 namespace vmmc::nicsim::sim::testing {
 
@@ -26,13 +27,16 @@ inline model::TimingModel round_model() {
                      .resume_bytes = 8192,
                      .interrupt_ns = 7001,
                      .latency_ns = 67};
-  m.deliberate_update_engine = {.reference_ns = 503,
-                                .by_system_call = 0,
-                                .start_ns = 71,
-                                .setup_ns = 73,
-                                .dma_mb_per_s = 25,
-                                .max_transfer_bytes = 4096,
-                                .queue_depth = 0};
+  m.deliberate_update_engine = {
+      .initiation = parts::initiation::as_parameter(parts::initiation::Mechanism::kTwoReferences),
+      .store_ns = 503,
+      .load_ns = 509,
+      .barrier_ns = 17,
+      .start_ns = 71,
+      .setup_ns = 73,
+      .dma_mb_per_s = 25,
+      .max_transfer_bytes = 4096,
+      .queue_depth = 0};
   m.arbiter = {.grant_ns = 79, .incoming_first = 1};
   m.format_and_send = {.latency_ns = 83, .header_bytes = 16};
   m.backplane = {.mesh = 0, .link_mb_per_s = 200, .hop_ns = 89, .buffer_bytes = 256};
@@ -60,7 +64,7 @@ inline double automatic_update_word_ns(const model::TimingModel& m) {
 
 inline double deliberate_update_word_ns(const model::TimingModel& m) {
   const model::DeliberateUpdateEngineParameters& engine = m.deliberate_update_engine;
-  return m.library.send_ns + 2 * engine.reference_ns + engine.start_ns + engine.setup_ns +
+  return m.library.send_ns + engine.store_ns + engine.load_ns + engine.start_ns + engine.setup_ns +
          4000 / engine.dma_mb_per_s + m.outgoing_page_table.lookup_ns + m.packetizer.latency_ns +
          packet_ns(m);
 }

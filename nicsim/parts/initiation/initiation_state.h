@@ -15,6 +15,7 @@
 //   Transferring  --done--->  Idle          (store, load and inval change nothing)
 #pragma once
 
+#include <compare>
 #include <cstdint>
 
 namespace vmmc::nicsim::parts {
@@ -24,7 +25,7 @@ enum class ProxySpace : std::uint8_t { kMemory, kDevice };
 struct ProxyAddress {
   ProxySpace space = ProxySpace::kMemory;
   std::uint64_t address = 0;
-  bool operator==(const ProxyAddress&) const = default;
+  auto operator<=>(const ProxyAddress&) const = default;
 };
 
 struct InitiationState {
@@ -33,7 +34,7 @@ struct InitiationState {
   ProxyAddress destination;  // unless idle
   ProxyAddress source;       // while transferring
   std::uint64_t count = 0;   // bytes; unless idle
-  bool operator==(const InitiationState&) const = default;
+  auto operator<=>(const InitiationState&) const = default;
 };
 
 // What the LOAD returns; recalled.
@@ -48,12 +49,12 @@ struct InitiationStatus {
   bool operator==(const InitiationStatus&) const = default;
 };
 
-inline InitiationState inval(const InitiationState& state) {
+constexpr InitiationState inval(const InitiationState& state) {
   return state.phase == InitiationState::Phase::kDestinationLoaded ? InitiationState{} : state;
 }
 
-inline InitiationState store(const InitiationState& state, ProxyAddress destination,
-                             std::int64_t count) {
+constexpr InitiationState store(const InitiationState& state, ProxyAddress destination,
+                                std::int64_t count) {
   if (count < 0) return inval(state);
   if (state.phase == InitiationState::Phase::kTransferring) return state;
   return {.phase = InitiationState::Phase::kDestinationLoaded,
@@ -68,8 +69,8 @@ struct InitiationLoad {
 };
 
 // `device_ready`: the device can take a transfer to that destination.
-inline InitiationLoad load(const InitiationState& state, ProxyAddress source,
-                           bool device_ready = true) {
+constexpr InitiationLoad load(const InitiationState& state, ProxyAddress source,
+                              bool device_ready = true) {
   using Phase = InitiationState::Phase;
   switch (state.phase) {
     case Phase::kIdle:
@@ -90,14 +91,14 @@ inline InitiationLoad load(const InitiationState& state, ProxyAddress source,
 }
 
 // So many bytes of the transfer under way have been read.
-inline InitiationState progressed(const InitiationState& state, std::uint64_t bytes) {
+constexpr InitiationState progressed(const InitiationState& state, std::uint64_t bytes) {
   InitiationState after = state;
   after.count = bytes < state.count ? state.count - bytes : 0;
   return after;
 }
 
 // The transfer is over, or a queue has taken it over from the registers.
-inline InitiationState done(const InitiationState& state) {
+constexpr InitiationState done(const InitiationState& state) {
   return state.phase == InitiationState::Phase::kTransferring ? InitiationState{} : state;
 }
 

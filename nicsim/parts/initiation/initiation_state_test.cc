@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "nicsim/parts/initiation_state.h"
+#include "nicsim/parts/initiation/initiation_state.h"
 
 #include <doctest/doctest.h>
 
