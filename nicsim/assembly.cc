@@ -11,6 +11,7 @@
 
 #include "nicsim/engine_loop.h"
 #include "nicsim/extension.h"
+#include "nicsim/frames/make_source.h"
 #include "nicsim/inspect/hardware_counters.h"
 #include "nicsim/log.h"
 #include "nicsim/simulated/simulated_loop.h"
@@ -71,6 +72,7 @@ Assembly::Assembly(const Options& options, platform::FileDescriptor listener, Ou
       trace_file_(std::move(files.trace)),
       recorder_(make_recorder(options, std::move(files.record))),
       server_(context_, std::move(listener), options.shape.nodes(), options.any_user, events()),
+      rings_(context_, server_.machine(), make_source),
       observed_{.machine = server_.machine(),
                 .instruments = instruments_,
                 .socket = options.socket,
@@ -78,12 +80,15 @@ Assembly::Assembly(const Options& options, platform::FileDescriptor listener, Ou
                 .columns = options.shape.columns,
                 .model = options.model_name,
                 .clock_ns = ns_since_1970,
+                .rings = &rings_,
                 .observers = [this] { return server_.observers(); }},
       observers_(services()),
       signals_(context_, SIGTERM, SIGINT) {
   if (recorder_ != nullptr) server_.machine().record(*recorder_);
   server_.machine().observe(instruments_);
+  server_.machine().real_time().limit(options.real_time);
   server_.serve_observers(observers_);
+  server_.serve_rings(rings_);
   if (options.leave_with_last_client) server_.expect_client_within(kPatienceForFirstClient);
   make_loop();
   signals_.async_wait([this](const boost::system::error_code& error, int) {
@@ -95,7 +100,11 @@ ControlServer::Events Assembly::events() {
   return {
       .attached = [this](Process& process) { loop_->attached(process); },
       .doorbell = [this](Process& process) { loop_->doorbell(process); },
-      .leaving = [this](Process& process) { loop_->leaving(process); },
+      .leaving =
+          [this](Process& process) {
+            rings_.leave(process);
+            loop_->leaving(process);
+          },
       .last_left =
           [this] {
             if (options_.leave_with_last_client) loop_->stop();
@@ -124,7 +133,9 @@ void Assembly::make_loop() {
                         .model = options_.model_name,
                         .now = nullptr};
   if (!options_.model) {
-    loop_ = std::make_unique<EngineLoop>(context_, server_.machine());
+    auto loop = std::make_unique<EngineLoop>(context_, server_.machine());
+    loop->serve(rings_);
+    loop_ = std::move(loop);
   } else {
     server_.machine().use_simulated_time();
     auto loop = std::make_unique<simulated::SimulatedLoop>(

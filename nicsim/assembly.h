@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "nicsim/control_server.h"
+#include "nicsim/frames/frame_rings.h"
 #include "nicsim/inspect/snapshot.h"
 #include "nicsim/instruments.h"
 #include "nicsim/loop.h"
@@ -54,6 +55,7 @@ class Assembly {
   boost::asio::io_context context_{1};
   std::unique_ptr<Loop> loop_;
   ControlServer server_;
+  FrameRings rings_;
   Observed observed_;
   Observers observers_;
   boost::asio::signal_set signals_;

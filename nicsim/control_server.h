@@ -40,6 +40,8 @@ class ControlServer {
   // From now on observers are served: nicsim's own user and root, whatever `any_user` says. They are no
   // clients: nothing waits for one to come, or to leave.
   void serve_observers(Observers& observers) { session_events_.observers = &observers; }
+  // From now on receive rings are served.
+  void serve_rings(FrameRings& rings) { session_events_.rings = &rings; }
   std::size_t observers() const { return observers_; }  // that are connected
 
   // From then on, a server that no client has ever reached counts as left.

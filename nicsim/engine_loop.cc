@@ -4,6 +4,7 @@
 #include "nicsim/engine_loop.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <utility>
 
@@ -17,6 +18,15 @@ constexpr std::uint32_t kQuietRounds = 4096;
 // Looking for control messages and doorbells costs a system call, so it is done once in so many visits
 // to queues: however many of them there are, who has rung waits no longer for it.
 constexpr std::uint32_t kControlVisits = 256;
+
+// A share of the receive rings takes as long as so many visits to queues.
+constexpr std::uint32_t kRingVisits = 64;
+
+// A queue that the pace holds is not parked; its process rings for its datagrams all the same.
+void ask_to_ring(const Process& process) {
+  process.channel.shared().doorbell.nic_sleeps.store(1, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
 
 }  // namespace
 
@@ -57,7 +67,8 @@ void EngineLoop::leaving(Process& process) {
 
 void EngineLoop::run() {
   while (!stopping_) {
-    if (serve_queues()) {
+    const bool moved = serve_queues();
+    if (serve_rings() || moved) {
       wait_.reset();
       if (machine_.unexports_waiting()) machine_.settle_unexports();
       poll_control_at_times();
@@ -68,13 +79,15 @@ void EngineLoop::run() {
       continue;
     }
     poll_control_at_times();
-    if (active_.empty() || wait_.step() == platform::AdaptiveWait::Advice::kSleep) sleep();
+    // Whoever reads a ring is about to make room, or the next frames are near.
+    const bool looks = !active_.empty() || (rings_ != nullptr && rings_->worth_looking());
+    if (!looks || wait_.step() == platform::AdaptiveWait::Advice::kSleep) sleep();
   }
 }
 
 // One visit to each queue. Those that stay quiet while others work are parked.
 bool EngineLoop::serve_queues() {
-  bool worked = false;
+  bool worked = machine_.real_time().serve();
   held_ = false;
   std::size_t first_held = 0;
   for (std::size_t i = 0; i < active_.size();) {
@@ -95,7 +108,8 @@ bool EngineLoop::serve_queues() {
     } else if (queue.process->awaited > 0) {
       machine_.found_empty(*queue.process);
     }
-    if (stalled || (++queue.quiet_rounds >= kQuietRounds && queue.process->channel.park())) {
+    if (stalled || (++queue.quiet_rounds >= kQuietRounds &&
+                    queue.process->real_time_channels == 0 && queue.process->channel.park())) {
       queue.process->active = false;
       active_[i] = active_.back();
       active_.pop_back();
@@ -105,6 +119,12 @@ bool EngineLoop::serve_queues() {
   }
   if (held_) give_turn_to(first_held);
   return worked;
+}
+
+bool EngineLoop::serve_rings() {
+  if (rings_ == nullptr || !rings_->serve()) return false;
+  visits_ += kRingVisits;
+  return true;
 }
 
 // The next packet that the pace lets pass is this queue's.
@@ -125,7 +145,9 @@ void EngineLoop::park_quiet_queues() {
     // In the middle of a transfer there is something to do, whatever the client's memory says.
     if (queue.process->transfer.active || !queue.process->channel.park()) return false;
     queue.process->active = false;
-    if (queue.has_worked) recent_.push_back(queue.process);
+    if (queue.has_worked || queue.process->real_time_channels > 0) {
+      recent_.push_back(queue.process);
+    }
     return true;
   });
 }
@@ -133,11 +155,18 @@ void EngineLoop::park_quiet_queues() {
 // Nothing is to be done for a while. When something is again at the latest, for the trace's file.
 Pace::Clock::time_point EngineLoop::say_pause() {
   if (machine_.recorder() != nullptr) machine_.recorder()->pause();
-  return machine_.instruments().trace.save_seldom();
+  const Pace::Clock::time_point save = machine_.instruments().trace.save_seldom();
+  return rings_ == nullptr ? save : std::min(save, rings_->prepare_sleep());
 }
 
-// For a doorbell or a control message, but not for longer.
+// For a doorbell or a control message, but not for longer; and not for what has a real-time deadline. The
+// queues have been parked: who has published since then rings.
 void EngineLoop::wait_until(Pace::Clock::time_point until) {
+  if (machine_.real_time().has_ready()) return;
+  const std::uint64_t next = machine_.real_time().ns_to_next();
+  if (next != UINT64_MAX) {
+    until = std::min(until, Pace::Clock::now() + std::chrono::nanoseconds(next));
+  }
   if (until == Pace::Clock::time_point::max()) {
     context_.run_one();
   } else {
@@ -148,10 +177,14 @@ void EngineLoop::wait_until(Pace::Clock::time_point until) {
 // Those that have nothing to do are parked, so that a doorbell is heard of.
 void EngineLoop::wait_for_pace() {
   park_quiet_queues();
+  for (const ActiveQueue& queue : active_) {
+    if (queue.process->real_time_channels > 0) ask_to_ring(*queue.process);
+  }
   const Pace::Clock::time_point until = say_pause();
   if (stopping_) return;
   wait_until(std::min(until, machine_.instruments().pace.ask_again()));
   context_.poll();
+  for (const ActiveQueue& queue : active_) queue.process->channel.unpark();
   reactivate_recent();
 }
 

@@ -14,8 +14,14 @@
 // A queue whose next message has to notify a process that has no room is stalled: nobody looks at it
 // until that process rings its doorbell, which it does when it has made room.
 //
+// Real-time channels that are nicsim's to carry out are looked at in each round, and between any two
+// packets of ordinary transfers or batches of frames. Their senders ring as the others do, so their queues are parked only when
+// the loop sleeps. The pace does not hold them.
+//
 // What the pace holds (see nicsim/pace.h) waits in the kernel, too, until the pace lets it go on; control
 // messages are served meanwhile. Of several queues that it holds, each gets its turn.
+//
+// After each round of the queues the receive rings get their share. What they wait for ends a sleep, too.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -23,6 +29,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "nicsim/frames/frame_rings.h"
 #include "nicsim/loop.h"
 #include "nicsim/machine.h"
 #include "nicsim/transfer_engine.h"
@@ -36,7 +43,15 @@ class EngineLoop final : public Loop {
   EngineLoop(boost::asio::io_context& context, Machine& machine)
       : context_(context),
         machine_(machine),
-        engine_(machine.backplane(), machine.recorder(), &machine.instruments()) {}
+        engine_(machine.backplane(), machine.recorder(), &machine.instruments()) {
+    engine_.let_first(machine.real_time().engine());
+  }
+
+  // Before run(): these are served, too. They outlive the loop's run.
+  void serve(FrameRings& rings) {
+    rings.let_first(machine_.real_time().engine());
+    rings_ = &rings;
+  }
 
   void run() override;
   void stop() override {
@@ -58,6 +73,7 @@ class EngineLoop final : public Loop {
 
   void activate(Process& process);
   bool serve_queues();
+  bool serve_rings();
   void poll_control_at_times();
   void give_turn_to(std::size_t queue);
   void park_quiet_queues();
@@ -70,6 +86,7 @@ class EngineLoop final : public Loop {
   boost::asio::io_context& context_;
   Machine& machine_;
   TransferEngine engine_;
+  FrameRings* rings_ = nullptr;
   std::vector<ActiveQueue> active_;
   std::vector<Process*> recent_;   // parked by the sleep under way, and busy before it
   std::vector<Process*> stalled_;  // see Process::stalled_on; neither active nor parked

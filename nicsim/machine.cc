@@ -138,6 +138,7 @@ void Machine::detach(Process& process) {
     return true;
   });
   stop_waiting_for(process);
+  real_time_.leave(process);
   set_watching(process, false);
   if (recorder_ != nullptr) recorder_->left(process);
   trace_process(wire::TraceEvent::kLeft, process);
@@ -214,6 +215,7 @@ void Machine::change_watchers(bool more) {
   const bool before = watchers_ > 0;
   more ? ++watchers_ : --watchers_;
   if (before == (watchers_ > 0)) return;
+  real_time_.watch(more);
   for (const auto& importer : processes_) {
     for (std::uint32_t slot = 0; slot < importer->imports.size(); ++slot) {
       const Import& import = importer->imports[slot];

@@ -26,6 +26,7 @@
 #include "nicsim/index_range_allocator.h"
 #include "nicsim/instruments.h"
 #include "nicsim/process.h"
+#include "nicsim/real_time/real_time_channels.h"
 #include "nicsim/recording/recorder.h"
 #include "nicsim/waiting_imports.h"
 #include "nicsim/wire/control.h"
@@ -78,14 +79,17 @@ class Machine {
   // Every transfer passes through nicsim, as if somebody watched.
   void record(recording::Recorder& recorder) {
     recorder_ = &recorder;
-    ++watchers_;
+    change_watchers(true);
   }
   recording::Recorder* recorder() const { return recorder_; }  // nullptr: nothing is recorded
 
   // Before the first process: what is refused goes to the error log of `instruments`, which outlive the
   // machine, and who comes, goes, exports and imports to their trace. Without it the machine has
   // instruments of its own.
-  void observe(Instruments& instruments) { instruments_ = &instruments; }
+  void observe(Instruments& instruments) {
+    instruments_ = &instruments;
+    real_time_.observe(instruments);
+  }
   Instruments& instruments() const { return *instruments_; }
 
   // Begins a trace of so many records; 0: Trace::kDefaultRecords. Its first records are of what there is
@@ -96,7 +100,9 @@ class Machine {
   wire::Status start_trace(std::uint64_t records, platform::FileDescriptor file = {});
   // kTraceIsOff.
   wire::Status stop_trace();
-  // How many want every transfer to pass through nicsim: processes, the recorder, the trace.
+  // From on = true to on = false every transfer passes through nicsim; may be nested.
+  void watch_packets(bool on) { change_watchers(on); }
+  // How many want every transfer to pass through nicsim: processes, the recorder, the trace, rings.
   std::uint32_t watchers() const { return watchers_; }
 
   const std::vector<std::unique_ptr<Process>>& processes() const { return processes_; }
@@ -151,6 +157,14 @@ class Machine {
   wire::Status declare_binding(Process& process, const wire::DeclareBindingRequest& request);
   // kMalformed: none is declared under this number, or it has ended with its import.
   wire::Status end_binding(Process& process, const wire::EndBindingRequest& request);
+
+  // Real-time channels: what they do besides being asked for.
+  real_time::RealTimeChannels& real_time() { return real_time_; }
+  // All three: kNotInSimulatedTime, and what nicsim/wire/real_time_channel.h says.
+  real_time::ChannelAnswer open_channel(Process& process, const wire::OpenChannelRequest& request);
+  real_time::ChannelAnswer connect_channel(Process& process,
+                                           const wire::ConnectChannelRequest& request);
+  wire::Status close_channel(Process& process, const wire::CloseChannelRequest& request);
 
   // To be called after each round of transfers: ends the unexports that have nothing to wait for
   // any more.
@@ -222,6 +236,7 @@ class Machine {
   recording::Recorder* recorder_ = nullptr;
   const std::unique_ptr<Instruments> own_instruments_ = std::make_unique<Instruments>();
   Instruments* instruments_ = own_instruments_.get();
+  real_time::RealTimeChannels real_time_{*instruments_, limits_.lending_descriptors};
 };
 
 }  // namespace vmmc::nicsim

@@ -352,3 +352,13 @@ TEST_CASE_FIXTURE(MachineFixture,
   CHECK_FALSE(machine.unexport(*exporter.process, {{}, 1, 0}).has_value());
   CHECK(ask(exporter, 1, 0).header.status == Status::kUnknownExport);
 }
+
+TEST_CASE_FIXTURE(MachineFixture, "real-time channels: none in simulated time, whatever is asked") {
+  machine.use_simulated_time();
+  FakeClient client(machine, 0);
+  CHECK(machine.open_channel(*client.process, {}).reply.header.status ==
+        Status::kNotInSimulatedTime);
+  CHECK(machine.connect_channel(*client.process, {}).reply.header.status ==
+        Status::kNotInSimulatedTime);
+  CHECK(machine.close_channel(*client.process, {}) == Status::kNotInSimulatedTime);
+}

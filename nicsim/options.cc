@@ -75,6 +75,25 @@ void add_options(CLI::App& app, Options& options, std::string& nodes, std::strin
                  "Write one byte to this descriptor when clients can attach, then close it");
 }
 
+void add_real_time_options(CLI::App& app, real_time::AdmissionLimits& limits) {
+  app.add_option("--real-time-packet-ns", limits.packet_ns,
+                 "Real-time channels are admitted as if a packet of any kind took so long")
+      ->check(CLI::Range(std::uint64_t{1}, real_time::kMostPacketNs))
+      ->capture_default_str();
+  app.add_option("--real-time-share", limits.share,
+                 "Thousandths of the network interface that real-time channels may reserve")
+      ->check(CLI::Range(0u, real_time::kMostShare))
+      ->capture_default_str();
+  app.add_option("--real-time-memory", limits.memory,
+                 "Bytes that real-time channels may reserve, all together")
+      ->check(CLI::Range(std::uint64_t{0}, real_time::kMostMemory))
+      ->capture_default_str();
+  app.add_option("--real-time-channels", limits.channels,
+                 "How many real-time channels there may be")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+}
+
 // nullptr: none.
 const char* problem_of_recording(const Options& options, bool asked) {
   if (asked && options.record.empty()) return "--record needs the name of a file";
@@ -117,6 +136,7 @@ std::variant<Options, int> parse_options(int argc, char** argv,
   app.set_version_flag("--version", "nicsim " VMMC_VERSION_STRING ", wire version " +
                                         std::to_string(wire::kVersion));
   add_options(app, options, nodes, users);
+  add_real_time_options(app, options.real_time);
   ModelOptions model(app);
   if (add_more) add_more(app);
   try {

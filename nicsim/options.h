@@ -12,6 +12,7 @@
 
 #include "nicsim/log.h"
 #include "nicsim/model/parameters.h"
+#include "nicsim/real_time/admission.h"
 
 namespace CLI {
 class App;
@@ -37,6 +38,7 @@ struct Options {
   std::string trace;                     // the file to trace to; empty: no trace from the start
   bool trace_overwrite = false;
   std::uint64_t trace_records = 0;  // of the ring; 0: Trace::kDefaultRecords
+  real_time::AdmissionLimits real_time;
   bool foreground = false;
   bool leave_with_last_client = false;
   bool any_user = false;

@@ -148,7 +148,7 @@ TEST_CASE("mistakes about models") {
   check_mistake(
       {"--show-model", ""},
       "nicsim: unknown model '': there are myrinet-vmmc, myrinet-vmmc2, shrimp-1, shrimp-2, "
-      "none, and files (with a '/' or ending in .model)");
+      "turbochannel, none, and files (with a '/' or ending in .model)");
   check_mistake({"--show-model", "none"}, "nicsim: 'none' is real time, so it is no timing model");
   for (const char* wrong : {"4097", "-1", "some", ""}) {
     CAPTURE(wrong);
@@ -186,10 +186,45 @@ TEST_CASE("a file to record to") {
                 "nicsim: --record records real time: it does not go with --model");
 }
 
+TEST_CASE("what real-time channels may reserve") {
+  const auto usual = std::get<Options>(parse({})).real_time;
+  CHECK(usual.packet_ns == 10'000);
+  CHECK(usual.share == 750);
+  CHECK(usual.memory == 256 << 20);
+  CHECK(usual.channels == 64);
+  const auto given =
+      std::get<Options>(parse({"--real-time-packet-ns", "1000000", "--real-time-share", "950",
+                               "--real-time-memory", "5000000000", "--real-time-channels", "4096"}))
+          .real_time;
+  CHECK(given.packet_ns == 1'000'000);
+  CHECK(given.share == 950);
+  CHECK(given.memory == 5'000'000'000);
+  CHECK(given.channels == 4096);
+  const auto none =
+      std::get<Options>(parse({"--real-time-packet-ns", "1", "--real-time-share", "0",
+                               "--real-time-memory", "0", "--real-time-channels", "0"}));
+  CHECK(none.real_time.packet_ns == 1);
+  CHECK(none.real_time.share == 0);
+  CHECK(none.real_time.memory == 0);
+  CHECK(none.real_time.channels == 0);
+  const std::vector<std::string> mistakes[] = {
+      {"--real-time-packet-ns", "0"}, {"--real-time-packet-ns", "1000001"},
+      {"--real-time-packet-ns", ""},  {"--real-time-share", "951"},
+      {"--real-time-share", "-1"},    {"--real-time-memory", "-1"},
+      {"--real-time-memory", "much"}, {"--real-time-channels", "4097"},
+      {"--real-time-channels", "-1"}, {"--real-time-channels"}};
+  for (const auto& mistake : mistakes) {
+    CAPTURE(mistake[0]);
+    const Captured err(std::cerr);
+    CHECK(std::get<int>(parse(mistake)) == 2);
+    CHECK(err.text().find(mistake[0]) != std::string::npos);
+  }
+}
+
 TEST_CASE("models are listed and shown") {
   CHECK(answer({"--list-models"}) == model_text("myrinet-vmmc") + model_text("myrinet-vmmc2") +
                                          model_text("shrimp-1") + model_text("shrimp-2") +
-                                         "none: real time\n");
+                                         model_text("turbochannel") + "none: real time\n");
   const std::string shown = answer({"--show-model", "shrimp-2", "--param", "backplane.hop_ns=7"});
   CHECK(shown.starts_with(model_text("shrimp-2")));
   CHECK(shown.find("\noutgoing_fifo.capacity_bytes = 32768 bytes | recalled | ISCA'98: ") !=

@@ -36,6 +36,7 @@ TransferEngine::Served TransferEngine::serve_by_packet(Process& process) {
   bool finished = false;
   Transfer& transfer = process.transfer;
   for (int n = 0; n < kSharePackets; ++n) {
+    if (first_ != nullptr) first_->serve_waiting();
     if (!transfer.active && !process.channel.ready()) break;
     if (!may_go_on(process)) {
       if (served == Served::kNothing) served = Served::kHeld;
@@ -155,6 +156,7 @@ wire::Status TransferEngine::move_packet(Process& process, const Packet& packet,
   Transfer& transfer = process.transfer;
   Trace& trace = instruments_.trace;
   const bool traced = is_in_trace(instruments_, transfer.traced);
+  if (instruments_.tap() != nullptr) identify_late(process);
   instruments_.pace.packet_passed();
   const std::byte* const there = backplane_.deliver(packet).address;
   if (traced) {
@@ -170,17 +172,58 @@ wire::Status TransferEngine::move_packet(Process& process, const Packet& packet,
   TraceEntry written = packet_entry(process, packet, !fetch, TraceEvent::kMemoryWritten,
                                     TraceEngine::kIncomingDmaEngine);
   const std::uint64_t before = transfer.done;
+  const std::size_t arrivals = arrivals_.size();
   const wire::Status status = advance(process, packet.length);
   transfer.last_struck = false;
+  written.duration = trace.now() - written.time;
+  written.page = packet.incoming_page;
+  written.length = transfer.done - before;
+  if (status == wire::Status::kOk && instruments_.tap() != nullptr) {
+    show(written, {there, fetch ? written.length : 0}, arrivals);
+  }
   if (status == wire::Status::kOk && traced) {
-    written.duration = trace.now() - written.time;
-    written.page = packet.incoming_page;
-    written.length = transfer.done - before;
     written.content = transfer.is_update() ? content : std::span(there, written.length);
     trace.write(written);
   }
   ++transfer.traced.packets;
   return status;
+}
+
+// For the tap: an operation that was begun before anybody looked. The trace that may be on has not seen it
+// begin.
+void TransferEngine::identify_late(Process& process) {
+  Transfer& transfer = process.transfer;
+  if (transfer.traced.number != 0) return;
+  transfer.traced = identify(process, transfer, instruments_);
+  transfer.traced.generation = 0;
+  transfer.traced.left = transfer.noted = true;
+}
+
+// To the tap: a packet, which is where it has been fetched from, or where the arrivals from `first` on say.
+void TransferEngine::show(const TraceEntry& written, std::span<const std::byte> fetched,
+                          std::size_t first) {
+  std::array<std::span<const std::byte>, kMaxRuns> pieces;
+  std::size_t count = 0;
+  if (!fetched.empty()) pieces[count++] = fetched;
+  for (; first < arrivals_.size() && count < pieces.size(); ++first) {
+    pieces[count++] = {arrivals_[first].run.address, arrivals_[first].run.length};
+  }
+  instruments_.tap()->passed({.event = static_cast<std::uint8_t>(written.event),
+                              .kind = written.kind,
+                              .flags = written.flags,
+                              .from_node = static_cast<std::uint16_t>(written.peer),
+                              .to_node = static_cast<std::uint16_t>(written.node),
+                              .from_process = written.peer_process,
+                              .to_process = written.process,
+                              .buffer = written.buffer,
+                              .packet = written.packet,
+                              .page = written.page,
+                              .operation = written.operation,
+                              .offset = written.offset,
+                              .length = written.length,
+                              .time = written.time,
+                              .duration = written.duration},
+                             {pieces.data(), count});
 }
 
 // The fault plan has chosen this packet.

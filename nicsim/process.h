@@ -105,6 +105,7 @@ struct Process {
 
   NotificationPort notifications{channel};
   bool accepts_notifications = true;
+  std::uint32_t real_time_channels = 0;  // that it sends by, and that nicsim carries out
   std::uint32_t awaited = 0;  // by so many unexports: what its queue holds must not be held up
 
   std::unordered_map<std::uint32_t, std::shared_ptr<Segment>> segments;

@@ -4,10 +4,8 @@
 #include "nicsim/session.h"
 
 #include <fcntl.h>
-#include <linux/sockios.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -230,23 +228,11 @@ void Session::handle_attach(const wire::AttachRequest& request) {
   send_bytes(std::as_bytes(std::span(&reply, 1)), descriptors);
 }
 
-// One question after the other: answers that nobody takes would pile up here, memory and all.
-void Session::handle_observer(const wire::MessageHeader& header,
-                              std::span<const std::byte> message) {
-  int not_taken = 0;
-  if (::ioctl(socket_.native_handle(), SIOCOUTQ, &not_taken) == 0 && not_taken > 0) {
-    log(LogLevel::kWarning, "an observer does not take its answers; closing its connection");
-    return stop();
-  }
-  const ObserverAnswer answer = events_.observers->answer(header, message);
-  const int descriptor = answer.descriptor.get();
-  send_bytes(std::span(answer.bytes).first(answer.length),
-             std::span(&descriptor, answer.descriptor.valid() ? 1 : 0));
-}
-
 void Session::dispatch(const wire::MessageHeader& header, std::span<const std::byte> message,
                        platform::ReceivedMessage& received) {
   using wire::MessageType;
+  if (concerns_rings(header.type)) return handle_ring(header, message, received);
+  if (header.type >= MessageType::kOpenChannel) return on_channel_request(header, message);
   const bool understood =
       header.type == MessageType::kRegisterSegment
           ? on_register_segment(message, received)

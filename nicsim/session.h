@@ -13,6 +13,7 @@
 #include <memory>
 #include <span>
 
+#include "nicsim/frames/frame_rings.h"
 #include "nicsim/loop.h"
 #include "nicsim/machine.h"
 #include "nicsim/observers.h"
@@ -32,6 +33,7 @@ class Session : public std::enable_shared_from_this<Session> {
     std::function<void()> observes = [] {};        // it is an observer, and no client
     std::function<void()> observer_ended = [] {};  // in place of ended()
     Observers* observers = nullptr;                // who answers them; nullptr: none are served
+    FrameRings* rings = nullptr;                   // nullptr: receive rings are not served
   };
 
   Session(boost::asio::io_context& context, platform::FileDescriptor socket,
@@ -53,12 +55,22 @@ class Session : public std::enable_shared_from_this<Session> {
   void handle(std::span<const std::byte> message, platform::ReceivedMessage& received);
   void handle_first(const wire::MessageHeader& header, std::span<const std::byte> message);
   void handle_attach(const wire::AttachRequest& request);
-  void handle_observer(const wire::MessageHeader& header, std::span<const std::byte> message);
   void dispatch(const wire::MessageHeader& header, std::span<const std::byte> message,
                 platform::ReceivedMessage& received);
   bool on_register_segment(std::span<const std::byte> message, platform::ReceivedMessage& received);
   bool on_mapping_request(const wire::MessageHeader& header, std::span<const std::byte> message);
   bool on_buffer_request(const wire::MessageHeader& header, std::span<const std::byte> message);
+  // session_observer.cc
+  void handle_observer(const wire::MessageHeader& header, std::span<const std::byte> message);
+  // session_rings.cc
+  static bool concerns_rings(wire::MessageType type);
+  void handle_ring(const wire::MessageHeader& header, std::span<const std::byte> message,
+                   platform::ReceivedMessage& received);
+  bool on_ring_request(const wire::MessageHeader& header, std::span<const std::byte> message,
+                       platform::ReceivedMessage& received);
+  void answer_ring(const wire::MessageHeader& request, const RingAnswer& answer);
+  // session_real_time.cc
+  void on_channel_request(const wire::MessageHeader& header, std::span<const std::byte> message);
   void refuse(const wire::MessageHeader& request, wire::Status status);
   void reply_status(const wire::MessageHeader& request, wire::Status status);
   void stop_soon();

@@ -297,3 +297,39 @@ TEST_CASE_FIXTURE(LentFixture, "a descriptor that cannot be passed costs nobody 
   CHECK(importer.phase(lent) == wire::ImportPhase::kGrantedToHost);
   CHECK(importer.phase(granted) == wire::ImportPhase::kGranted);
 }
+
+TEST_CASE_FIXTURE(LentFixture, "real-time channels: replies, their descriptors, and refusals") {
+  wire::OpenChannelRequest open{};
+  open.header = exporter.header(MessageType::kOpenChannel);
+  open.channel = 4;
+  open.messages = 10;
+  open.period = 10'000'000;
+  open.deadline = 1'000'000;
+  open.longest = 100;
+  open.depth = 2;
+  open.user = open.from_node = open.from_process = wire::kAnyNode;
+  wire::ConnectChannelRequest connect{importer.header(MessageType::kConnectChannel),
+                                      exporter.identity.node, exporter.identity.process, 4, 0};
+  CHECK(importer.ask<wire::ChannelReply>(connect).header.status == Status::kUnknownChannel);
+  const auto opened = exporter.ask<wire::ChannelReply>(open);
+  CHECK(opened.header.status == Status::kOk);
+  CHECK(opened.header.request == open.header.request);
+  CHECK(exporter.message.descriptor_count == 5);
+  CHECK(exporter.ask<wire::ChannelReply>(open).header.status == Status::kDuplicateId);
+  CHECK(exporter.message.descriptor_count == 0);
+  open.channel = 5;
+  open.deadline = 1;
+  const auto refused = exporter.ask<wire::ChannelReply>(open);
+  CHECK(refused.header.status == Status::kDeadlineTooShort);
+  CHECK(refused.available == 1);
+  CHECK(refused.needed > 1);
+  const auto connected = importer.ask<wire::ChannelReply>(connect);
+  CHECK(connected.header.status == Status::kOk);
+  CHECK(importer.message.descriptor_count == 5);
+  CHECK(importer.ask<wire::ChannelReply>(connect).header.status == Status::kChannelTaken);
+  wire::CloseChannelRequest close{importer.header(MessageType::kCloseChannel), connected.handle, 0};
+  CHECK(importer.ask<wire::PlainReply>(close).header.status == Status::kOk);
+  CHECK(importer.ask<wire::PlainReply>(close).header.status == Status::kUnknownChannel);
+  const wire::PlainReply cut_off{importer.header(MessageType::kOpenChannel)};
+  CHECK(importer.ask<wire::PlainReply>(cut_off).header.status == Status::kMalformed);
+}

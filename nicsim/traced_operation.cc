@@ -59,6 +59,12 @@ const char* name_of(wire::MessageType type) {
       return "declare binding";
     case kEndBinding:
       return "end binding";
+    case kOpenRing:
+      return "open ring";
+    case kJoinRing:
+      return "join ring";
+    case kCloseRing:
+      return "close ring";
     default:
       return "request";
   }

@@ -24,6 +24,7 @@
 #include "nicsim/instruments.h"
 #include "nicsim/packetizer.h"
 #include "nicsim/process.h"
+#include "nicsim/real_time/packets_first.h"
 #include "nicsim/recording/recorder.h"
 #include "nicsim/run.h"
 #include "nicsim/wire/status.h"
@@ -40,6 +41,9 @@ class TransferEngine {
         recorder_(recorder),
         own_(instruments == nullptr ? std::make_unique<Instruments>() : nullptr),
         instruments_(instruments == nullptr ? *own_ : *instruments) {}
+
+  // What goes before each packet while packets are looked at one by one; it outlives the engine.
+  void let_first(real_time::PacketsFirst& first) { first_ = &first; }
 
   enum class Served {
     kNothing,  // the queue is empty
@@ -100,6 +104,8 @@ class TransferEngine {
                  std::span<const std::byte> content);
   wire::Status strike(Process& process, const Packet& packet, const FaultPlan::Fault& fault,
                       std::span<const std::byte> content);
+  void identify_late(Process& process);
+  void show(const TraceEntry& written, std::span<const std::byte> fetched, std::size_t first);
   TraceEntry packet_entry(const Process& process, const Packet& packet, bool at_receiver,
                           wire::TraceEvent event, wire::TraceEngine engine) const;
 
@@ -107,6 +113,7 @@ class TransferEngine {
   recording::Recorder* const recorder_;
   const std::unique_ptr<Instruments> own_;
   Instruments& instruments_;
+  real_time::PacketsFirst* first_ = nullptr;
   std::vector<Arrival> arrivals_;  // of the current share: who is waiting is woken at its end
 };
 

@@ -6,12 +6,14 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/interprocess/exceptions.hpp>
 #include <cerrno>
 #include <cstdint>
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include "platform/system_calls.h"
 
@@ -45,9 +47,8 @@ std::uint64_t available_memory() {
   return found ? sum : UINT64_MAX;
 }
 
-}  // namespace
-
-Result<FileDescriptor> create_shared_memory(const char* label, std::size_t bytes) {
+// An empty file, if so much may be allocated.
+Result<FileDescriptor> create_file(const char* label, std::size_t bytes) {
   // Beyond this limit the kernel would send SIGXFSZ, which kills.
   rlimit limit{};
   if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur) {
@@ -57,18 +58,44 @@ Result<FileDescriptor> create_shared_memory(const char* label, std::size_t bytes
   // The kernel does not know in advance how much will be allocated: asked for more than there is,
   // it would kill processes to get it.
   if (bytes > kSmall && bytes > available_memory()) return SystemError{"posix_fallocate", ENOMEM};
-  const SystemCalls& calls = system_calls();
-  FileDescriptor file(calls.memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  FileDescriptor file(system_calls().memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!file.valid()) return last_system_error("memfd_create");
-  int outcome = 0;
-  do {
-    outcome = calls.allocate(file.get(), 0, static_cast<off_t>(bytes));
-  } while (outcome != 0 && errno == EINTR);
-  if (outcome != 0) return last_system_error("posix_fallocate");
-  if (calls.add_seals(file.get(), F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
+  return file;
+}
+
+Result<FileDescriptor> seal_size(Result<FileDescriptor> file) {
+  if (system_calls().add_seals(file.value().get(), F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
     return last_system_error("fcntl(F_ADD_SEALS)");
   }
   return file;
+}
+
+}  // namespace
+
+Result<FileDescriptor> create_shared_memory(const char* label, std::size_t bytes) {
+  auto file = create_file(label, bytes);
+  if (!file.ok()) return file;
+  if (!allocate_shared_memory(file.value().get(), 0, bytes)) {
+    return last_system_error("posix_fallocate");
+  }
+  return seal_size(std::move(file));
+}
+
+Result<FileDescriptor> reserve_shared_memory(const char* label, std::size_t bytes) {
+  auto file = create_file(label, bytes);
+  if (!file.ok()) return file;
+  if (::ftruncate(file.value().get(), static_cast<off_t>(bytes)) != 0) {
+    return last_system_error("ftruncate");
+  }
+  return seal_size(std::move(file));
+}
+
+bool allocate_shared_memory(int fd, std::size_t first, std::size_t bytes) {
+  int outcome = 0;
+  do {
+    outcome = system_calls().allocate(fd, static_cast<off_t>(first), static_cast<off_t>(bytes));
+  } while (outcome != 0 && errno == EINTR);
+  return outcome == 0;
 }
 
 bool is_sealed_shared_memory(int fd, std::size_t bytes) {

@@ -23,6 +23,13 @@ namespace vmmc::platform {
 // size limit, instead of dying by SIGXFSZ. `label` shows in /proc/PID/maps.
 Result<FileDescriptor> create_shared_memory(const char* label, std::size_t bytes);
 
+// The same, but nothing of it is allocated: as it must not take longer than its size allows. Who uses it has
+// allocate_shared_memory() first.
+Result<FileDescriptor> reserve_shared_memory(const char* label, std::size_t bytes);
+
+// Allocates `bytes` of such a memfd. False: there is no memory (errno).
+bool allocate_shared_memory(int fd, std::size_t first, std::size_t bytes);
+
 // True if `fd` is a memfd sealed against shrinking (growing may be possible) that has at least `bytes`
 // and memory for all of them, so that storing there allocates nothing.
 bool is_sealed_shared_memory(int fd, std::size_t bytes);

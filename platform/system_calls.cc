@@ -12,11 +12,19 @@
 namespace vmmc::platform {
 namespace {
 
-int allocate_file(int fd, off_t offset, off_t length) {
-  const int error = ::posix_fallocate(fd, offset, length);
+// What some calls return instead of setting errno.
+int with_errno(int error) {
   if (error == 0) return 0;
   errno = error;
   return -1;
+}
+
+int allocate_file(int fd, off_t offset, off_t length) {
+  return with_errno(::posix_fallocate(fd, offset, length));
+}
+
+int advise_file(int fd, off_t offset, off_t length, int advice) {
+  return with_errno(::posix_fadvise(fd, offset, length, advice));
 }
 
 constexpr SystemCalls kReal{
@@ -42,6 +50,20 @@ constexpr SystemCalls kReal{
                   int flags) { return ::sendmsg(fd, message, flags); },
     .recvmsg = [](int fd, msghdr* message, int flags) { return ::recvmsg(fd, message, flags); },
     .open = [](const char* path, int flags) { return ::open(path, flags); },
+    .get_flags = [](int fd) { return ::fcntl(fd, F_GETFL); },
+    .fstat = [](int fd, struct stat* facts) { return ::fstat(fd, facts); },
+    .fstatfs = [](int fd, struct statfs* facts) { return ::fstatfs(fd, facts); },
+    .pread = [](int fd, void* bytes, std::size_t length,
+                off_t offset) { return ::pread(fd, bytes, length, offset); },
+    .preadv2 = [](int fd, const iovec* parts, int count, off_t offset,
+                  int flags) { return ::preadv2(fd, parts, count, offset, flags); },
+    .fadvise = advise_file,
+    .getsockname = [](int fd, sockaddr* address,
+                      socklen_t* length) { return ::getsockname(fd, address, length); },
+    .getsockopt = [](int fd, int level, int option, void* value,
+                     socklen_t* length) { return ::getsockopt(fd, level, option, value, length); },
+    .setsockopt = [](int fd, int level, int option, const void* value,
+                     socklen_t length) { return ::setsockopt(fd, level, option, value, length); },
 };
 
 const SystemCalls* in_force = &kReal;

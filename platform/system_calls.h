@@ -12,7 +12,10 @@
 
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
 
 #include <cstddef>
 
@@ -35,6 +38,16 @@ struct SystemCalls {
   ssize_t (*sendmsg)(int fd, const struct msghdr* message, int flags);
   ssize_t (*recvmsg)(int fd, struct msghdr* message, int flags);
   int (*open)(const char* path, int flags);
+  int (*get_flags)(int fd);  // fcntl F_GETFL
+  int (*fstat)(int fd, struct stat* facts);
+  int (*fstatfs)(int fd, struct statfs* facts);
+  ssize_t (*pread)(int fd, void* bytes, std::size_t length, off_t offset);
+  ssize_t (*preadv2)(int fd, const struct iovec* parts, int count, off_t offset, int flags);
+  int (*fadvise)(int fd, off_t offset, off_t length,
+                 int advice);  // posix_fadvise, but -1 and errno
+  int (*getsockname)(int fd, struct sockaddr* address, socklen_t* length);
+  int (*getsockopt)(int fd, int level, int option, void* value, socklen_t* length);
+  int (*setsockopt)(int fd, int level, int option, const void* value, socklen_t length);
 };
 
 // The real ones.

@@ -21,7 +21,7 @@
 
 namespace vmmc::platform {
 
-inline constexpr std::size_t kMaxPassedDescriptors = 3;
+inline constexpr std::size_t kMaxPassedDescriptors = 5;
 
 // Connects to the server at `name` (blocking, close-on-exec). ECONNREFUSED or ENOENT: nobody
 // listens there. ENAMETOOLONG: the name does not fit a socket address (107 bytes). ETIMEDOUT: the

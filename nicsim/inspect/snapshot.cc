@@ -178,6 +178,8 @@ boost::json::object take_snapshot(const Observed& observed) {
   result["bindings"] = inspect::bindings(processes, storage);
   result["outgoing_pages"] = inspect::outgoing_pages(processes, storage);
   result["incoming_pages"] = inspect::incoming_pages(machine.backplane(), processes, storage);
+  result["rings"] = inspect::rings(observed.rings, storage);
+  result["real_time_channels"] = inspect::real_time_channels(machine.real_time(), storage);
   result["hardware"] = inspect::hardware(observed, storage);
   result["errors"] = inspect::errors(instruments.errors, storage);
   result["errors_not_kept"] = instruments.errors.not_kept();

@@ -23,6 +23,8 @@
 
 namespace vmmc::nicsim {
 
+class FrameRings;
+
 // Whose notification queue has no room for what comes next of this process; nullptr: nothing waits.
 using StalledOn = std::function<const Process*(const Process&)>;
 
@@ -38,6 +40,7 @@ struct Observed {
   // Simulated time: the counters of a node's hardware; empty in real time.
   std::function<boost::json::object(std::uint32_t node)> hardware = nullptr;
   StalledOn stalled_on = [](const Process& process) { return process.stalled_on; };
+  const FrameRings* rings = nullptr;  // nullptr: there are none
   std::function<std::size_t()> observers = [] { return std::size_t{0}; };  // that are connected
   std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
 };

@@ -41,6 +41,12 @@ boost::json::array outgoing_pages(const Processes& processes, const Storage& sto
 boost::json::array incoming_pages(const Backplane& backplane, const Processes& processes,
                                   const Storage& storage);
 
+// The receive rings: snapshot_rings.cc. nullptr: there are none.
+boost::json::array rings(const FrameRings* rings, const Storage& storage);
+// The channels of real-time datagrams: snapshot_real_time.cc.
+boost::json::array real_time_channels(const real_time::RealTimeChannels& channels,
+                                      const Storage& storage);
+
 // What the instruments show: snapshot_instruments.cc.
 boost::json::object trace(const Trace& trace, const Storage& storage);
 boost::json::object pace(const Pace& pace, const Storage& storage);

@@ -44,6 +44,14 @@ enum class MessageType : std::uint16_t {
   kStartTrace = 18,
   kStopTrace = 19,
   kReadTrace = 20,
+  // Receive rings: see frame_ring.h.
+  kOpenRing = 21,
+  kJoinRing = 22,
+  kCloseRing = 23,
+  // Real-time channels: see real_time_channel.h.
+  kOpenChannel = 24,
+  kConnectChannel = 25,
+  kCloseChannel = 26,
 };
 
 struct MessageHeader {

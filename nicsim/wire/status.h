@@ -43,6 +43,24 @@ enum class Status : std::int32_t {
   kBadSource = -64,             // the local bytes of a transfer cannot be read (fetch: written)
   kNotReadable = -67,           // the import was made without the read right
   kMalformed = -80,             // a message or descriptor that makes no sense
+  // Receive rings and real-time channels.
+  kNotInSimulatedTime = -75,  // works in real time only
+  kUnknownRing = -100,        // no ring is open under this id
+  kBadRing = -101,            // these sizes make no ring
+  kTooManyRings = -102,       // nicsim has too many rings or consumers of rings
+  kBadFrameSource = -103,     // the file or socket cannot be a source of frames
+  kNotACapture = -104,        // the file is neither pcap nor pcapng
+  kCorruptCapture = -105,     // the capture file makes no sense from some place on
+  kTruncatedCapture = -106,   // the capture file ends in the middle of a record
+  kFrameSourceGone = -107,    // the interface that the frames came from has gone or is down
+  kUnknownChannel = -110,     // no real-time channel is open under this id
+  kBadBudget = -111,          // the numbers of the budget make no sense
+  kNicOvercommitted =
+      -112,  // the network interface has not so much time left for real-time channels
+  kDeadlineTooShort = -113,  // the deadline cannot be guaranteed
+  kReservationFull = -114,   // there is not so much memory left for real-time channels
+  kTooManyChannels = -115,   // nicsim has too many real-time channels
+  kChannelTaken = -116,      // the real-time channel has, or has had, a sender
   // To observers only: no VMMC_ERR_* constant.
   kTraceIsOn = -90,
   kTraceIsOff = -91,

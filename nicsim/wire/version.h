@@ -14,7 +14,7 @@ namespace vmmc::wire {
 #define VMMC_VERSION_STRING "0.1.0"
 
 inline constexpr std::uint32_t kMagic = 0x434d4d56;  // the bytes 'V' 'M' 'M' 'C' in memory
-inline constexpr std::uint32_t kVersion = 5;
+inline constexpr std::uint32_t kVersion = 6;
 
 inline constexpr std::uint32_t kPageSize = 4096;  // bytes; SHRIMP's page (SBL manual, SBLmodel)
 inline constexpr std::uint32_t kWordSize = 4;     // bytes; SHRIMP's word (SBL manual, SBLmodel)

@@ -36,7 +36,7 @@ MessageHeader header_of(MessageType type) {
 }  // namespace
 
 TEST_CASE("control messages") {
-  const std::string start = "564d4d43 0500";
+  const std::string start = "564d4d43 0600";
   AttachRequest attach{
       header_of(MessageType::kAttach), 1, kAnyProcess, 0x0102030405060708, 9, 1ull << 35};
   CHECK(hex(&attach, sizeof attach) ==
@@ -84,7 +84,7 @@ TEST_CASE("control messages") {
 }
 
 TEST_CASE("control messages about segments, mappings that end, and buffers") {
-  const std::string start = "564d4d43 0500";
+  const std::string start = "564d4d43 0600";
   const std::string rest = "00 44332211 00000000 ";
   RegisterSegmentRequest segment{header_of(MessageType::kRegisterSegment), 8192, 1, 0};
   CHECK(hex(&segment, sizeof segment) ==
@@ -122,7 +122,7 @@ TEST_CASE("control messages about segments, mappings that end, and buffers") {
 }
 
 TEST_CASE("control messages about the host executor") {
-  const std::string start = "564d4d43 0500";
+  const std::string start = "564d4d43 0600";
   const std::string rest = "00 44332211 00000000";
   PlainReply counters{header_of(MessageType::kReadCounters)};
   CHECK(hex(&counters, sizeof counters) == start + "0d" + rest);

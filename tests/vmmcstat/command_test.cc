@@ -190,8 +190,8 @@ TEST_CASE("the trace: start, save, stop, and what is refused") {
 
 TEST_CASE("every view is printed once where there is no terminal") {
   NicsimProcess nicsim;
-  for (const char* view : {"", "overview", "processes", "exports", "imports", "bindings", "pages",
-                           "errors", "latencies"}) {
+  for (const char* view : {"", "overview", "processes", "exports", "imports", "bindings",
+                           "channels", "pages", "errors", "latencies"}) {
     CAPTURE(view);
     const StatRun plain = run_vmmcstat(nicsim.socket(), view);
     CHECK(plain.exit_code == 0);

@@ -88,8 +88,9 @@ TEST_CASE("every view fits 24 lines of 80 columns, follows the machine, and q en
     const Client client(nicsim);
     CHECK(terminal.wait_for("1 processes, 1 exports, 1 imports"));
     // By its key, each view; the one that is shown is marked.
-    for (const std::string view : {"p:processes", "x:exports", "i:imports", "b:bindings", "g:pages",
-                                   "e:errors", "l:latencies", "o:overview"}) {
+    for (const std::string view :
+         {"p:processes", "x:exports", "i:imports", "b:bindings", "c:channels", "g:pages",
+          "e:errors", "l:latencies", "o:overview"}) {
       CAPTURE(view);
       terminal.type(view.substr(0, 1));
       CHECK(terminal.wait_for("[" + view + "]"));

@@ -10,11 +10,13 @@
 
 namespace vmmc::stat {
 
-// view_memory.cc, view_latencies.cc
+// view_memory.cc, view_channels.cc, view_latencies.cc, view_rings.cc
 std::vector<std::string> draw_exports(const boost::json::object& snapshot);
 std::vector<std::string> draw_imports(const boost::json::object& snapshot);
 std::vector<std::string> draw_bindings(const boost::json::object& snapshot);
+std::vector<std::string> draw_channels(const boost::json::object& snapshot);
 std::vector<std::string> draw_pages(const boost::json::object& snapshot);
+std::vector<std::string> draw_rings(const boost::json::object& snapshot);
 std::vector<std::string> draw_latencies(const boost::json::object& snapshot);
 
 namespace {
@@ -148,10 +150,14 @@ Lines draw(View view, const json::object& snapshot, const json::object* rates) {
       return draw_imports(snapshot);
     case View::kBindings:
       return draw_bindings(snapshot);
+    case View::kChannels:
+      return draw_channels(snapshot);
     case View::kPages:
       return draw_pages(snapshot);
     case View::kErrors:
       return draw_errors(snapshot);
+    case View::kRings:
+      return draw_rings(snapshot);
     case View::kLatencies:
       return draw_latencies(snapshot);
     default:

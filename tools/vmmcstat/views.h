@@ -17,8 +17,10 @@ enum class View : std::uint8_t {
   kExports,
   kImports,
   kBindings,
+  kChannels,
   kPages,
   kErrors,
+  kRings,
   kLatencies,
 };
 
@@ -35,8 +37,10 @@ inline constexpr ViewName kViews[] = {
     {View::kExports, 'x', "exports", "Exported buffers: who may import them, who does"},
     {View::kImports, 'i', "imports", "Imports, and those that wait for their export"},
     {View::kBindings, 'b', "bindings", "Bindings of automatic update"},
+    {View::kChannels, 'c', "channels", "Real-time channels: budgets, datagrams, latencies"},
     {View::kPages, 'g', "pages", "The page tables, as runs"},
     {View::kErrors, 'e', "errors", "What was refused, to whom and why"},
+    {View::kRings, 'f', "rings", "Receive rings: each consumer's blocks, frames and drops"},
     {View::kLatencies, 'l', "latencies", "How long operations take: percentiles and histograms"},
 };
 

@@ -43,10 +43,30 @@ json::object snapshot() {
   "bindings": [{"node": 1, "process": 4, "binding": 1, "exporter": {"node": 0, "process": 2},
                 "buffer": 7, "offset": 0, "bytes": 4096, "capture": "trap", "combining": "timer",
                 "timer_ns": 50000, "notifies": false}],
+  "real_time_channels": [
+    {"receiver": {"node": 0, "process": 2}, "channel": 5, "sender": {"node": 1, "process": 4},
+     "state": "connected", "executor": "nic", "depth": 32,
+     "budget": {"messages": 10, "period_ns": 1000000, "longest": 64, "deadline_ns": 200000},
+     "counts": {"sent": 12000, "received": 11999, "lost": 1, "refused": 2, "over_budget": 3,
+                "without_page": 4, "deadline_misses": 6},
+     "latency": {"p50_ns": 1500, "p99_ns": 9000, "max_ns": 300000}},
+    {"receiver": null, "channel": 6, "sender": null, "state": "offered", "executor": "host",
+     "depth": 1,
+     "budget": {"messages": 1, "period_ns": 1000, "longest": 1, "deadline_ns": 1},
+     "counts": {"sent": 0, "received": 0, "lost": 0, "refused": 0, "over_budget": 0,
+                "without_page": 0, "deadline_misses": 0},
+     "latency": {"p50_ns": 0, "p99_ns": 0, "max_ns": 0}}],
   "outgoing_pages": [{"node": 1, "process": 4, "first": 9, "count": 2, "slot": 0, "access": "w",
                       "to_node": 0, "first_incoming_page": 5}],
   "incoming_pages": [{"node": 0, "first": 5, "count": 2, "process": 2, "buffer": 7,
                       "interrupts": true}],
+  "rings": [{"opener": null, "ring": 3, "source": "backplane", "of_node": 2, "sharing": "exclusive",
+             "spread": "flow", "blocks": 64, "block_bytes": 4096, "state": "ended",
+             "status": "OUT_OF_MEMORY", "consumers": [
+               {"node": 1, "process": 4, "offered": 7, "returned": 5, "delivered": 100, "dropped": 2,
+                "source_dropped": 1},
+               {"node": 1, "process": 5, "offered": 0, "returned": 0, "delivered": 0, "dropped": 0,
+                "source_dropped": 0}]}],
   "errors": [{"status": "OLD", "count": 1, "last_ns": 1, "sentence": "Old."},
              {"status": "NEW", "count": 12, "last_ns": 2, "sentence": "New."}],
   "errors_not_kept": 3,
@@ -109,9 +129,18 @@ TEST_CASE("every view shows what it is of") {
   check_shows(picture(View::kImports), "peer_dead");
   check_shows(picture(View::kImports), "Waiting for their export:");
   check_shows(picture(View::kBindings), "50.0 us");
+  check_shows(picture(View::kChannels), "(0, 2)        5  (1, 4)  connected  nic");
+  check_shows(picture(View::kChannels), "10 x 64 in 1.00 ms");
+  check_shows(picture(View::kChannels),
+              "12.0k     12.0k     1        9     6  1.50 us  9.00 us   300 us");
   check_shows(picture(View::kPages), "9-10");
   check_shows(picture(View::kPages), "Incoming page tables:");
   check_shows(picture(View::kErrors), "3 further refusals were not kept.");
+  check_shows(picture(View::kRings),
+              "backplane, node 2  exclusive by flow      64         4096    (1, 4)");
+  check_shows(picture(View::kRings),
+              "(1, 4)        7         5        100        2          1  ended: OUT_OF_MEMORY\n");
+  check_shows(picture(View::kRings), "(1, 5)        0 ");
   check_shows(picture(View::kLatencies), "fetch             4  1.00 us  2.00 us");
   // Two of 700 and 900 ns below 1.02 us, eight of 5 us below 8.19 us, none between.
   check_shows(picture(View::kLatencies), "1.02 us           2  ##########\n");

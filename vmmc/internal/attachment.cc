@@ -63,7 +63,10 @@ Attachment::Attachment(const vmmc_init_options& options, const Settings& setting
       notifications_(this->channel(), waiter_, std::move(meeting.notification_pipe),
                      doorbell_.get(), static_cast<vmmc_delivery>(options.delivery), options.signal),
       space_(std::move(space)),
+      real_time_channels_(connection_, {&this->channel().doorbell.nic_sleeps, doorbell_.get()},
+                          simulated_, settings.executor),
       connection_(std::move(meeting.socket)),
+      rings_(connection_, waiter_, doorbell_.get()),
       queue_(this->channel(), waiter_, doorbell_.get(), strategy_),
       nicsim_segments_(connection_, queue_),
       segments_(nicsim_segments_),
@@ -111,11 +114,12 @@ int Attachment::attach(const vmmc_init_options& options, std::unique_ptr<Attachm
   std::unique_ptr<Attachment> made(new Attachment(options, settings, std::move(meeting),
                                                   std::move(channel.value()), std::move(space)));
   const auto on_end = [&waiter = made->waiter_, &notifications = made->notifications_,
-                       &host = made->host_] {
+                       &host = made->host_, &channels = made->real_time_channels_] {
     waiter.note_end();  // first: a send that finds its import closed must not go to nicsim
     host.close_all();
     waiter.announce_end();
     notifications.announce_end();
+    channels.announce_end();
   };
   if (made->simulated_ && !made->waiter_.time().start(made->doorbell_.get())) {
     return fail(VMMC_ERR_OUT_OF_MEMORY, "no room for what threads remember of simulated time");
@@ -144,7 +148,9 @@ int Attachment::fence() {
 int Attachment::detach() {
   (void)notifications_.block();  // no handler runs any more that could send, store or export
   refuse_notifications();
+  real_time_channels_.close_all();
   int status = fence();
+  rings_.close_all();
   automatic_update_.release_all();
   exports_.remove_all();
   notifications_.stop();
@@ -221,6 +227,7 @@ void Attachment::read_counters(vmmc_counters& counters) {
 }
 
 void Attachment::before_fork() {
+  rings_.before_fork();
   automatic_update_.before_fork();
   exports_.before_fork();
   redirections_.before_fork();
@@ -234,14 +241,17 @@ void Attachment::after_fork_in_parent() {
   redirections_.after_fork();
   exports_.after_fork();
   automatic_update_.after_fork_in_parent();
+  rings_.after_fork_in_parent();
 }
 
 void Attachment::abandon_in_child() {
   automatic_update_.abandon_in_child();
   host_.abandon_in_child();
+  real_time_channels_.abandon_in_child();
   segments_.make_private_after_fork();
   registrations_.after_fork();
   notifications_.abandon_in_child();
+  rings_.abandon_in_child();
   waiter_.time().abandon_in_child();
   connection_.abandon();
   doorbell_.reset();

@@ -30,8 +30,10 @@
 #include "vmmc/internal/nicsim_bindings.h"
 #include "vmmc/internal/nicsim_segments.h"
 #include "vmmc/internal/notifications/notifications.h"
+#include "vmmc/internal/real_time/channels.h"
 #include "vmmc/internal/redirections.h"
 #include "vmmc/internal/remote_access.h"
+#include "vmmc/internal/rings/rings.h"
 #include "vmmc/internal/send_queue.h"
 #include "vmmc/internal/waiter.h"
 #include "vmmc/vmmc.h"
@@ -56,9 +58,11 @@ class Attachment {
   Notifications& notifications() { return notifications_; }
   Redirections& redirections() { return redirections_; }
   DeliberateUpdate& deliberate_update() { return deliberate_update_; }
+  RealTimeChannels& real_time_channels() { return real_time_channels_; }
   RemoteAccess& remote_access() { return remote_access_; }
   Completion& completion() { return completion_; }
   AutomaticUpdate& automatic_update() { return automatic_update_; }
+  Rings& rings() { return rings_; }
   HostExecutor& host_executor() { return host_; }
   const HostExecutor& host_executor() const { return host_; }
 
@@ -107,7 +111,9 @@ class Attachment {
   Waiter waiter_;
   Notifications notifications_;
   const std::unique_ptr<DestinationSpace> space_;
+  RealTimeChannels real_time_channels_;  // the connection's thread tells it of the end
   ControlConnection connection_;  // its thread uses the waiter and the notifications
+  Rings rings_;
   SendQueue queue_;
   NicsimSegments nicsim_segments_;
   SharedSegments segments_;

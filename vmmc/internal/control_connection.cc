@@ -6,7 +6,9 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <system_error>
 
 #include "platform/unix_socket.h"
@@ -85,7 +87,9 @@ bool ControlConnection::receive_reply() {
   platform::ReceivedMessage& message = received.value();
   const bool whole = !message.truncated || message.descriptors_lost;
   if (!whole || message.bytes < sizeof(wire::MessageHeader)) return false;
-  if (message.descriptor_count > 0) reply.descriptor_ = std::move(message.descriptors[0]);
+  std::move(std::begin(message.descriptors), std::end(message.descriptors),
+            reply.descriptors_.begin());
+  reply.descriptors_lost_ = message.descriptors_lost;
   const wire::MessageHeader header = reply.as<wire::PlainReply>().header;
   if (header.magic != wire::kMagic) return false;
   const std::lock_guard lock(mutex_);

@@ -30,6 +30,7 @@
 #include "nicsim/wire/control.h"
 #include "platform/file_descriptor.h"
 #include "platform/result.h"
+#include "platform/unix_socket.h"
 #include "vmmc/vmmc.h"
 
 namespace vmmc::internal {
@@ -39,8 +40,12 @@ class ControlConnection {
   // A reply of any type. A refusal may be shorter than the type's full reply: the rest reads as 0.
   class Reply {
    public:
-    // The descriptor that came along; not valid if none did (or this process cannot have more).
-    platform::FileDescriptor take_descriptor() { return std::move(descriptor_); }
+    // The descriptors that came along, by place; not valid if none did, or if it was lost.
+    platform::FileDescriptor take_descriptor(std::size_t place = 0) {
+      return std::move(descriptors_[place]);
+    }
+    // Not all that nicsim has sent are here: this process cannot have more descriptors.
+    bool descriptors_lost() const { return descriptors_lost_; }
     wire::Status status() const { return as<wire::PlainReply>().header.status; }
     template <typename T>
     T as() const {
@@ -54,7 +59,8 @@ class ControlConnection {
     friend class ControlConnection;
     static constexpr std::size_t kBytes = sizeof(wire::ListImportersReply);  // the longest
     std::array<std::byte, kBytes> bytes_{};
-    platform::FileDescriptor descriptor_;
+    std::array<platform::FileDescriptor, platform::kMaxPassedDescriptors> descriptors_;
+    bool descriptors_lost_ = false;
   };
 
   // `socket` has attached already.
@@ -89,6 +95,9 @@ class ControlConnection {
     const int status = post(type, request, &number, bytes, descriptor);
     return status == 0 ? wait(number, VMMC_FOREVER, reply) : status;
   }
+
+  // Of ours, to learn of a hang-up by (POLLRDHUP).
+  int socket() const { return socket_.get(); }
 
   // In a forked child: closes the child's copy of the socket, and nothing else. Async-signal-safe.
   void abandon() { socket_.reset(); }

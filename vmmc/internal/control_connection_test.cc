@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -108,6 +109,36 @@ TEST_CASE("a request goes out with its header, a number of its own, and its desc
   std::uint64_t value = 0;
   CHECK(::read(with_descriptor.descriptors[0].get(), &value, sizeof value) == sizeof value);
   CHECK(value == 5);
+}
+
+TEST_CASE("a reply says that descriptors were lost") {
+  const Watchdog watchdog;
+  Rig rig;
+  const FileDescriptor passed(::eventfd(0, EFD_CLOEXEC));
+  const int two[] = {passed.get(), passed.get()};
+  for (const rlim_t room : {2, 1, 0}) {
+    std::uint32_t number = 0;
+    REQUIRE(rig.post(&number) == VMMC_OK);
+    wire::UnexportRequest request{};
+    (void)rig.receive(request);
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const FileDescriptor next(::dup(passed.get()));  // the next two are behind it
+    rlimit now = before;
+    now.rlim_cur = static_cast<rlim_t>(next.get()) + 1 + room;
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &now) == 0);
+    const wire::PlainReply message{Rig::header(number)};
+    const auto sent =
+        vmmc::platform::send_message(rig.nicsim.get(), std::as_bytes(std::span(&message, 1)), two);
+    ControlConnection::Reply reply;
+    const int status = rig.connection->wait(number, VMMC_FOREVER, &reply);
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    REQUIRE(sent.ok());
+    CHECK(status == VMMC_OK);
+    CHECK(reply.descriptors_lost() == (room < 2));
+    CHECK(reply.take_descriptor(0).valid() == (room > 0));
+    CHECK(reply.take_descriptor(1).valid() == (room > 1));
+  }
 }
 
 TEST_CASE("a request of variable size is sent as far as it is used") {

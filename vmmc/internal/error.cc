@@ -22,6 +22,7 @@ struct StatusText {
 constexpr StatusText kTexts[] = {
     VMMC_STATUS_TEXT(VMMC_OK, "no error"),
     VMMC_STATUS_TEXT(VMMC_PENDING, "what was started has not completed yet"),
+    VMMC_STATUS_TEXT(VMMC_END, "the source of the ring has ended, and all of it has been read"),
     VMMC_STATUS_TEXT(VMMC_ERR_INVALID_ARGUMENT,
                      "an argument is a null pointer or an unknown constant"),
     VMMC_STATUS_TEXT(VMMC_ERR_NOT_ATTACHED, "the process is not attached to nicsim"),
@@ -87,7 +88,31 @@ constexpr StatusText kTexts[] = {
                      "the process chose another way of delivery at vmmc_init"),
     VMMC_STATUS_TEXT(VMMC_ERR_CAPTURE_UNAVAILABLE, "this capture cannot serve this binding"),
     VMMC_STATUS_TEXT(VMMC_ERR_ALREADY_BOUND, "a part of the local memory is bound already"),
+    VMMC_STATUS_TEXT(VMMC_ERR_NOT_IN_SIMULATED_TIME, "works in real time only"),
     VMMC_STATUS_TEXT(VMMC_ERR_MALFORMED, "nicsim could not make sense of a message"),
+    VMMC_STATUS_TEXT(VMMC_ERR_UNKNOWN_RING, "no ring is open under this id"),
+    VMMC_STATUS_TEXT(VMMC_ERR_BAD_RING, "these sizes make no ring"),
+    VMMC_STATUS_TEXT(VMMC_ERR_TOO_MANY_RINGS, "nicsim has too many rings or consumers of rings"),
+    VMMC_STATUS_TEXT(VMMC_ERR_BAD_FRAME_SOURCE, "the file or socket cannot be a source of frames"),
+    VMMC_STATUS_TEXT(VMMC_ERR_NOT_A_CAPTURE, "the file is neither pcap nor pcapng"),
+    VMMC_STATUS_TEXT(VMMC_ERR_CORRUPT_CAPTURE,
+                     "the capture file makes no sense from some place on"),
+    VMMC_STATUS_TEXT(VMMC_ERR_TRUNCATED_CAPTURE, "the capture file ends in the middle of a record"),
+    VMMC_STATUS_TEXT(VMMC_ERR_FRAME_SOURCE_GONE,
+                     "the interface that the frames came from has gone or is down"),
+    VMMC_STATUS_TEXT(VMMC_ERR_UNKNOWN_CHANNEL, "no real-time channel is open under this id"),
+    VMMC_STATUS_TEXT(VMMC_ERR_BAD_BUDGET, "the numbers of the budget make no sense"),
+    VMMC_STATUS_TEXT(VMMC_ERR_NIC_OVERCOMMITTED,
+                     "the network interface has not so much time left for real-time channels"),
+    VMMC_STATUS_TEXT(VMMC_ERR_DEADLINE_TOO_SHORT, "the deadline cannot be guaranteed"),
+    VMMC_STATUS_TEXT(VMMC_ERR_RESERVATION_FULL,
+                     "there is not so much memory left for real-time channels"),
+    VMMC_STATUS_TEXT(VMMC_ERR_TOO_MANY_CHANNELS, "nicsim has too many real-time channels"),
+    VMMC_STATUS_TEXT(VMMC_ERR_CHANNEL_TAKEN, "the real-time channel has, or has had, a sender"),
+    VMMC_STATUS_TEXT(VMMC_ERR_OVER_BUDGET, "the channel's budget of this period is used up"),
+    VMMC_STATUS_TEXT(VMMC_ERR_NO_PAGE, "all pages or buffers of the channel are out"),
+    VMMC_STATUS_TEXT(VMMC_ERR_TOO_LONG, "longer than the channel's budget allows"),
+    VMMC_STATUS_TEXT(VMMC_ERR_NOT_HELD, "this process does not hold that page, block or datagram"),
 };
 #undef VMMC_STATUS_TEXT
 
@@ -95,6 +120,8 @@ constexpr StatusText kUnknown{0, "unknown status", "a number that is no status"}
 
 // Initial-exec: the first use in a thread must not allocate, as it may be in a signal handler.
 [[gnu::tls_model("initial-exec")]] thread_local char sentence[400];
+// What was said last, if it is not in `sentence`.
+[[gnu::tls_model("initial-exec")]] thread_local const char* constant_sentence = nullptr;
 
 const StatusText& text_of(int status) {
   for (const StatusText& text : kTexts) {
@@ -111,7 +138,13 @@ int fail(int status, const char* format, ...) {
   va_start(arguments, format);
   std::vsnprintf(sentence, sizeof sentence, format, arguments);
   va_end(arguments);
+  constant_sentence = nullptr;
   errno = saved;
+  return status;
+}
+
+int fail_saying(int status, const char* sentence) {
+  constant_sentence = sentence;
   return status;
 }
 
@@ -131,15 +164,16 @@ int fail_refused(wire::Status status, const char* format, ...) {
     std::snprintf(sentence + length, sizeof sentence - static_cast<std::size_t>(length), ": %s",
                   text_of(static_cast<int>(status)).sentence);
   }
+  constant_sentence = nullptr;
   errno = saved;
   return static_cast<int>(status);
 }
 
-int fail_plainly(int status) { return fail(status, "%s", status_sentence(status)); }
+int fail_plainly(int status) { return fail_saying(status, status_sentence(status)); }
 
 int fail_nicsim_gone() { return fail_plainly(VMMC_ERR_NICSIM_GONE); }
 
-const char* last_error() { return sentence; }
+const char* last_error() { return constant_sentence != nullptr ? constant_sentence : sentence; }
 const char* status_sentence(int status) { return text_of(status).sentence; }
 const char* status_name(int status) { return text_of(status).name; }
 

@@ -19,6 +19,10 @@ namespace vmmc::internal {
 // Remembers the sentence and returns `status`. Leaves errno unchanged.
 [[gnu::format(printf, 2, 3)]] int fail(int status, const char* format, ...);
 
+// The same for a sentence that is there for ever, as a literal is: costs two stores, for refusals that a
+// program may get in a loop.
+int fail_saying(int status, const char* sentence);
+
 // The failure of a system call, with what was being done: "<what>: mmap: Cannot allocate memory".
 // ENOMEM, ENOSPC and EFBIG become VMMC_ERR_OUT_OF_MEMORY, everything else VMMC_ERR_SYSTEM.
 int fail_system(const char* what, const platform::SystemError& error);

@@ -24,9 +24,9 @@ TEST_CASE("every status has a name and a sentence of its own") {
     names.insert(name);
     sentences.insert(status_sentence(status));
   }
-  CHECK(known == 53);
-  CHECK(names.size() == 53);
-  CHECK(sentences.size() == 53);
+  CHECK(known == 56);
+  CHECK(names.size() == 56);
+  CHECK(sentences.size() == 56);
   CHECK(std::string(status_name(VMMC_ERR_TIMEOUT)) == "VMMC_ERR_TIMEOUT");
   CHECK(std::string(status_name(12345)) == "unknown status");
   CHECK(std::string(status_sentence(12345)) == "a number that is no status");
@@ -76,6 +76,22 @@ TEST_CASE("the sentence belongs to the thread, and errno is left alone") {
   CHECK(std::string(last_error()) ==
         "export of buffer 3: the bytes overlap a buffer that the process already exports");
   CHECK(fail_refused(wire::Status::kOverlap, "%s", longest.c_str()) == VMMC_ERR_OVERLAP);
+}
+
+TEST_CASE("a constant sentence takes the place of a formatted one, and the other way round") {
+  fail(VMMC_ERR_TIMEOUT, "buffer %u", 7u);
+  const char* const constant = "no datagram has come";
+  errno = EAGAIN;
+  CHECK(fail_saying(VMMC_ERR_TIMEOUT, constant) == VMMC_ERR_TIMEOUT);
+  CHECK(errno == EAGAIN);
+  CHECK(last_error() == constant);
+  std::thread([] { CHECK(std::string(last_error()).empty()); }).join();
+  fail(VMMC_ERR_TIMEOUT, "buffer %u", 8u);
+  CHECK(std::string(last_error()) == "buffer 8");
+  CHECK(fail_plainly(VMMC_ERR_OVERLAP) == VMMC_ERR_OVERLAP);
+  CHECK(last_error() == status_sentence(VMMC_ERR_OVERLAP));
+  fail_refused(wire::Status::kOverlap, "export of buffer %u", 3u);
+  CHECK(std::string(last_error()).starts_with("export of buffer 3: "));
 }
 
 TEST_CASE("a system call's failure") {

@@ -74,6 +74,15 @@ const SystemCalls& counted_system_calls() {
     count<&SystemCalls::sendmsg>(counted, "sendmsg");
     count<&SystemCalls::recvmsg>(counted, "recvmsg");
     count<&SystemCalls::open>(counted, "open");
+    count<&SystemCalls::get_flags>(counted, "get_flags");
+    count<&SystemCalls::fstat>(counted, "fstat");
+    count<&SystemCalls::fstatfs>(counted, "fstatfs");
+    count<&SystemCalls::pread>(counted, "pread");
+    count<&SystemCalls::preadv2>(counted, "preadv2");
+    count<&SystemCalls::fadvise>(counted, "fadvise");
+    count<&SystemCalls::getsockname>(counted, "getsockname");
+    count<&SystemCalls::getsockopt>(counted, "getsockopt");
+    count<&SystemCalls::setsockopt>(counted, "setsockopt");
     return counted;
   }();
   return table;

@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-FileCopyrightText: The VMMC authors
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Keeps the benchmark alive: every contestant, frames of both sizes, both forms of output. The program itself ends with
+# an error when a frame is unaccounted for, or not as it was sent. Says nothing about speed. Arguments: NICSIM RING.
+set -eu
+export VMMC_NICSIM="$PWD/$1"
+ring="$PWD/$2"
+
+# expect PATTERN OUTPUT
+expect() {
+  if ! grep -qE -- "$1" <<< "$2"; then
+    printf 'expected: %s\ngot:\n%s\n' "$1" "$2" >&2
+    exit 1
+  fi
+}
+
+output=$("$ring" --quick --part file)
+expect '^File of 50000 frames of 64 B' "$output"
+expect '^File of 2638 frames of 1500 B' "$output"
+expect '^ring +one core +[0-9]+\.[0-9]+ .* 0 after the DMA$' "$output"
+expect '^libpcap +one core +[0-9]+\.[0-9]+ ' "$output"
+expect '^Every frame was accounted for' "$output"
+
+output=$("$ring" --quick --part file --size 64 --contestant libpcap --json)
+for type in machine file end; do expect "^\{\"type\":\"$type\",.*\}\$" "$output"; done
+if grep -qv '^{.*}$' <<< "$output"; then echo "a line is no JSON object" >&2; exit 1; fi
+
+# Where a network namespace is not permitted it says so, and that is all.
+output=$("$ring" --quick --part live)
+if grep -q '^Not measured: interfaces: ' <<< "$output"; then
+  echo "interfaces: not permitted here"
+else
+  for contestant in ring libpcap tap; do
+    expect "^$contestant +>? +[0-9]+ \([0-9]+-[0-9]+\)" "$output"
+  done
+  expect '^Interface, frames of 1500 B' "$output"
+fi
+expect '^Every frame was accounted for' "$output"
+
+# What cannot be is an error, not a hang.
+if "$ring" --quick --size 8 > /dev/null 2>&1; then exit 1; fi
+if VMMC_NICSIM=/bin/false "$ring" --quick > /dev/null 2>&1; then exit 1; fi
