@@ -182,7 +182,8 @@ TEST_CASE("more descriptors than allowed are not sent") {
 }
 
 TEST_CASE("more descriptors than allowed are received as truncated, and none stays open") {
-  for (const std::size_t count : {4, 5, 17, 64}) {
+  for (const std::size_t count :
+       {kMaxPassedDescriptors + 1, kMaxPassedDescriptors + 2, std::size_t{17}, std::size_t{64}}) {
     CAPTURE(count);
     const std::size_t descriptors = count_open_descriptors();
     {
