@@ -5,29 +5,18 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <array>
-#include <atomic>
-#include <boost/asio/io_context.hpp>
-#include <cerrno>
-#include <cstring>
 #include <memory>
-#include <random>
 #include <span>
 #include <string>
-#include <thread>
-#include <utility>
 
-#include "nicsim/control_server.h"
 #include "nicsim/frames/testing/rings_fixture.h"
 #include "nicsim/frames/testing/scripted_source.h"
+#include "nicsim/testing/session_fixture.h"
 #include "platform/shared_memory.h"
-#include "platform/system_calls.h"
-#include "platform/unix_socket.h"
 
 using namespace vmmc;
+using nicsim::testing::descriptors_stuck;
 using nicsim::testing::open_request;
 using wire::FrameSourceKind;
 using wire::MessageType;
@@ -35,46 +24,9 @@ using wire::Status;
 
 namespace {
 
-// Plays a system in which too many of nicsim's descriptors are on their way.
-std::atomic<bool> descriptors_stuck{false};
-thread_local bool is_nicsim = false;
+struct Client : nicsim::testing::SessionClient {
+  using SessionClient::SessionClient;
 
-platform::SystemCalls calls_that_can_stick() {
-  platform::SystemCalls calls = platform::real_system_calls();
-  calls.sendmsg = [](int fd, const msghdr* message, int flags) {
-    if (is_nicsim && descriptors_stuck && message->msg_controllen > 0) {
-      errno = ETOOMANYREFS;
-      return ssize_t{-1};
-    }
-    return platform::real_system_calls().sendmsg(fd, message, flags);
-  };
-  return calls;
-}
-
-class Client {
- public:
-  explicit Client(const std::string& name)
-      : socket_(std::move(platform::connect_unix_socket(name).value())) {
-    wire::AttachRequest request{header(MessageType::kAttach), 0, wire::kAnyProcess, 0, 0, 0};
-    identity = ask<wire::AttachReply>(request);
-    REQUIRE(identity.header.status == Status::kOk);
-  }
-  wire::MessageHeader header(MessageType type) {
-    return {wire::kMagic, wire::kVersion, type, ++requests_, Status::kOk};
-  }
-  // The reply must have exactly the size of `Reply`; its descriptors are in `message`.
-  template <typename Reply, typename Request>
-  Reply ask(const Request& request, std::span<const int> descriptors = {}) {
-    Reply reply{};
-    reply.header = exchange(request, descriptors, &reply, sizeof reply);
-    REQUIRE(message.bytes == sizeof reply);
-    return reply;
-  }
-  // The status of the reply, of whatever size it is.
-  template <typename Request>
-  Status outcome(const Request& request) {
-    return exchange(request, {}, nullptr, 0).status;
-  }
   wire::OpenRingRequest opening(std::uint32_t id, FrameSourceKind source) {
     auto request = open_request(id, source);
     request.header = header(MessageType::kOpenRing);
@@ -84,78 +36,25 @@ class Client {
     return {header(MessageType::kJoinRing), opener.identity.node, opener.identity.process, id, 0};
   }
   Status close(std::uint32_t port) {
-    return ask<wire::PlainReply>(wire::CloseRingRequest{header(MessageType::kCloseRing), port, 0})
-        .header.status;
+    return refused(wire::CloseRingRequest{header(MessageType::kCloseRing), port, 0});
   }
-  template <typename Request>
-  Status refused(const Request& request, std::span<const int> descriptors = {}) {
-    return ask<wire::PlainReply>(request, descriptors).header.status;
-  }
-
-  wire::AttachReply identity{};
-  platform::ReceivedMessage message;  // the last one
-
- private:
-  template <typename Request>
-  wire::MessageHeader exchange(const Request& request, std::span<const int> descriptors,
-                               void* reply, std::size_t bytes) {
-    REQUIRE(
-        platform::send_message(socket_.get(), std::as_bytes(std::span(&request, 1)), descriptors)
-            .ok());
-    std::array<std::byte, wire::kMaxMessageBytes> buffer{};
-    auto received = platform::receive_message(socket_.get(), buffer);
-    REQUIRE(received.ok());
-    message = std::move(received.value());
-    wire::MessageHeader header;
-    std::memcpy(&header, buffer.data(), sizeof header);
-    CHECK(header.request == requests_);
-    if (bytes > 0) std::memcpy(reply, buffer.data(), bytes);
-    return header;
-  }
-
-  platform::FileDescriptor socket_;
-  std::uint32_t requests_ = 0;
 };
 
-// nicsim's control server in a thread of its own.
-struct ServerFixture {
-  const platform::SystemCalls calls = calls_that_can_stick();
-  const std::string name = "@vmmc-session-rings-test-" + std::to_string(std::random_device{}());
-  boost::asio::io_context context{1};
+struct ServerFixture : nicsim::testing::SessionServer {
   nicsim::testing::Script script;
   std::unique_ptr<nicsim::FrameRings> rings;
-  nicsim::ControlServer server{
-      context,
-      std::move(platform::listen_unix_socket(name).value()),
-      2,
-      false,
-      {.attached = [](auto&) {},
-       .doorbell = [](auto&) {},
-       .leaving = [this](nicsim::Process& process) { rings->leave(process); },
-       .last_left = [] {}}};
-  std::thread thread;
 
-  ServerFixture() {
-    ::alarm(50);  // whatever waits for ever
-    descriptors_stuck = false;
-    platform::replace_system_calls(&calls);
-    rings = std::make_unique<nicsim::FrameRings>(
-        context, server.machine(), [this](const wire::OpenRingRequest&, platform::FileDescriptor) {
-          return std::make_unique<nicsim::testing::ScriptedSource>(script);
-        });
+  ServerFixture()
+      : SessionServer([this](nicsim::Process& process) { rings->leave(process); }),
+        rings(std::make_unique<nicsim::FrameRings>(
+            context, server.machine(),
+            [this](const wire::OpenRingRequest&, platform::FileDescriptor) {
+              return std::make_unique<nicsim::testing::ScriptedSource>(script);
+            })) {
     server.serve_rings(*rings);
-    thread = std::thread([this] {
-      is_nicsim = true;
-      context.run();
-    });
+    start();
   }
-  ~ServerFixture() {
-    context.stop();
-    thread.join();
-    rings.reset();
-    platform::replace_system_calls(nullptr);
-    ::alarm(0);
-  }
+  ~ServerFixture() { stop(); }
 };
 
 }  // namespace

@@ -6,48 +6,22 @@
 #include "nicsim/session.h"
 
 #include <doctest/doctest.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <array>
-#include <atomic>
-#include <boost/asio/io_context.hpp>
-#include <cerrno>
-#include <cstring>
-#include <random>
 #include <span>
 #include <string>
-#include <thread>
 #include <utility>
 
-#include "nicsim/control_server.h"
+#include "nicsim/testing/session_fixture.h"
 #include "platform/shared_memory.h"
-#include "platform/system_calls.h"
-#include "platform/unix_socket.h"
 
 using namespace vmmc;
+using nicsim::testing::descriptors_stuck;
 using wire::ExecutorDemand;
 using wire::MessageType;
 using wire::Status;
 
 namespace {
-
-// Plays a system in which too many of nicsim's descriptors are on their way.
-std::atomic<bool> descriptors_stuck{false};
-thread_local bool is_nicsim = false;
-
-platform::SystemCalls calls_that_can_stick() {
-  platform::SystemCalls calls = platform::real_system_calls();
-  calls.sendmsg = [](int fd, const msghdr* message, int flags) {
-    if (is_nicsim && descriptors_stuck && message->msg_controllen > 0) {
-      errno = ETOOMANYREFS;
-      return ssize_t{-1};
-    }
-    return platform::real_system_calls().sendmsg(fd, message, flags);
-  };
-  return calls;
-}
 
 ino_t file_of(int descriptor) {
   struct stat status {};
@@ -55,39 +29,10 @@ ino_t file_of(int descriptor) {
   return status.st_ino;
 }
 
-class Client {
- public:
-  explicit Client(const std::string& name)
-      : socket_(std::move(platform::connect_unix_socket(name).value())) {
-    wire::AttachRequest request{header(MessageType::kAttach), 0, wire::kAnyProcess, 0, 0, 0};
-    identity = ask<wire::AttachReply>(request);
-    REQUIRE(identity.header.status == Status::kOk);
+struct Client : nicsim::testing::SessionClient {
+  explicit Client(const std::string& name) : SessionClient(name) {
     channel_ = std::move(
         platform::SharedMapping::map(message.descriptors[0].get(), wire::kChannelBytes).value());
-  }
-
-  wire::MessageHeader header(MessageType type) {
-    return {wire::kMagic, wire::kVersion, type, ++requests_, Status::kOk};
-  }
-  void send(std::span<const std::byte> bytes, std::span<const int> descriptors = {}) {
-    REQUIRE(platform::send_message(socket_.get(), bytes, descriptors).ok());
-  }
-  // The reply must have exactly the size of `Reply`; its descriptors are in `message`.
-  template <typename Reply>
-  Reply receive() {
-    std::array<std::byte, wire::kMaxMessageBytes> buffer;
-    auto received = platform::receive_message(socket_.get(), buffer);
-    REQUIRE(received.ok());
-    message = std::move(received.value());
-    REQUIRE(message.bytes == sizeof(Reply));
-    Reply reply;
-    std::memcpy(&reply, buffer.data(), sizeof reply);
-    return reply;
-  }
-  template <typename Reply, typename Request>
-  Reply ask(const Request& request, std::span<const int> descriptors = {}) {
-    send(std::as_bytes(std::span(&request, 1)), descriptors);
-    return receive<Reply>();
   }
 
   // Exports a new lendable segment; its descriptor.
@@ -128,45 +73,12 @@ class Client {
     return wire::import_phase(channel().import_states[import.import_slot].load());
   }
 
-  wire::AttachReply identity{};
-  platform::ReceivedMessage message;  // the last one
-
  private:
-  platform::FileDescriptor socket_;
   platform::SharedMapping channel_;
-  std::uint32_t requests_ = 0;
 };
 
-// nicsim's control server in a thread of its own.
-struct ServerFixture {
-  const platform::SystemCalls calls = calls_that_can_stick();
-  const std::string name = "@vmmc-session-test-" + std::to_string(std::random_device{}());
-  boost::asio::io_context context{1};
-  nicsim::ControlServer server{context,
-                               std::move(platform::listen_unix_socket(name).value()),
-                               2,
-                               false,
-                               {.attached = [](auto&) {},
-                                .doorbell = [](auto&) {},
-                                .leaving = [](auto&) {},
-                                .last_left = [] {}}};
-  std::thread thread;
-
-  ServerFixture() {
-    ::alarm(50);  // whatever waits for ever
-    descriptors_stuck = false;
-    platform::replace_system_calls(&calls);
-    thread = std::thread([this] {
-      is_nicsim = true;
-      context.run();
-    });
-  }
-  ~ServerFixture() {
-    context.stop();
-    thread.join();
-    platform::replace_system_calls(nullptr);
-    ::alarm(0);
-  }
+struct ServerFixture : nicsim::testing::SessionServer {
+  ServerFixture() { start(); }
 };
 
 struct LentFixture : ServerFixture {

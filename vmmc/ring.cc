@@ -173,6 +173,10 @@ int vmmc_ring_next(vmmc_ring* ring, const vmmc_frame** frame, uint64_t timeout) 
   return tell(ring->reader, status);
 }
 
+int vmmc_ring_again(const vmmc_ring* ring) {
+  return ring != nullptr && ring->reader.again() ? 1 : 0;
+}
+
 int vmmc_ring_take_block(vmmc_ring* ring, vmmc_block* block, uint64_t timeout) {
   if (ring == nullptr || block == nullptr) return null_pointer("ring or block");
   RingReader::Taken taken{};

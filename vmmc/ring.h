@@ -34,8 +34,8 @@
  *            Those who join the ring of an interface must trust its opener, who shares the packet
  *            socket with nicsim and so can forge and spoil frames.
  *            A consumer that ends, by whatever cause, holds nothing up: its blocks come back, and
- *            what an exclusive consumer held goes to another one (vmmc_block.again), also after
- *            that one was told VMMC_END.
+ *            what an exclusive consumer held goes to another one (vmmc_ring_again,
+ *            vmmc_block.again), also after that one was told VMMC_END.
  *
  * Handles    A vmmc_ring is the program's until vmmc_ring_close. After vmmc_finalize, and in a
  *            forked child, its memory has gone: all calls on it fail (NOT_ATTACHED, FORKED).
@@ -176,6 +176,10 @@ int vmmc_ring_close(vmmc_ring* ring);
  * by, after its last frame; MALFORMED: somebody has damaged the ring's memory.
  * Rules: S13.2-S13.4 */
 int vmmc_ring_next(vmmc_ring* ring, const vmmc_frame** frame, uint64_t timeout);
+
+/* Of the frame that vmmc_ring_next has given last: 1: a consumer that ended was given it before, and
+ * may have read it; 0: not, or there is none. No system call. Rules: S13.8 */
+int vmmc_ring_again(const vmmc_ring* ring);
 
 /* A block that has been taken: its frames stand one behind the other. */
 typedef struct vmmc_block {

@@ -145,6 +145,8 @@ class ring {
     if (status != VMMC_OK) return vmmc::make_error_code(static_cast<vmmc_status>(status));
     return frame(found);
   }
+  // Whether a consumer that ended was given the last frame before.
+  bool again() const { return vmmc_ring_again(ring_) != 0; }
   result<ring_block> take_block(std::chrono::nanoseconds timeout = forever) {
     vmmc_block block{};
     const int status = vmmc_ring_take_block(ring_, &block, timeout_of(timeout));

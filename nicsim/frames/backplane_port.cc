@@ -4,21 +4,16 @@
 #include "nicsim/frames/backplane_port.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <utility>
+
+#include "platform/clock.h"
 
 namespace vmmc::nicsim {
 namespace {
 
 static_assert(sizeof(PacketHeader) == wire::kBackplaneHeaderBytes);
 static_assert(kPacketLinkType == wire::kBackplaneLinkType);
-
-std::uint64_t ns_since_1970() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
-}
 
 }  // namespace
 
@@ -38,7 +33,9 @@ void BackplanePort::remove(const FrameRing& ring) {
 
 void BackplanePort::publish() {
   for (Listener& listener : listeners_) {
-    if (std::exchange(listener.changed, false)) listener.ring->publish();
+    if (!std::exchange(listener.changed, false)) continue;
+    listener.ring->publish();
+    listener.ring->wake();
   }
 }
 
@@ -51,7 +48,7 @@ void BackplanePort::passed(const PacketHeader& header,
     std::memcpy(frame_.data() + bytes, piece.data(), length);
     bytes += length;
   }
-  const Frame frame{.time = ns_since_1970(),
+  const Frame frame{.time = platform::ns_since_1970(),
                     .length = static_cast<std::uint32_t>(sizeof header + header.length),
                     .link_type = wire::kBackplaneLinkType,
                     .interface = header.to_node,

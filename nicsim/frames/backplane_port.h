@@ -32,7 +32,7 @@ class BackplanePort final : public PacketTap {
   void add(FrameRing& ring, std::uint32_t node);
   void remove(const FrameRing& ring);  // one that was never added is no matter
 
-  // What has passed since the last time becomes visible.
+  // What has passed since the last time becomes visible, and wakes who sleeps.
   void publish();
 
   void passed(const PacketHeader& header,

@@ -97,6 +97,7 @@ std::variant<FrameRing::Joined, wire::Status> FrameRing::join() {
   if (mirrored()) {
     close_block(lane_);
     publish();
+    wake();
   }
   consumers_.push_back(std::move(consumer));
   return Joined{consumers_.back()->id, std::move(descriptors)};
@@ -116,6 +117,7 @@ void FrameRing::leave(std::uint32_t consumer) {
   consumers_.erase(found);
   inherit(leaver->port);
   publish();
+  wake();
 }
 
 // What a consumer that has left held.
@@ -134,8 +136,18 @@ void FrameRing::inherit(const RingPort& left) {
     }
     blocks_[block].holders = 0;
     describe(block, wire::kBlockOfferedBefore);
-    offer(block, &fewest());
+    Consumer& heir = fewest();
+    close_block_of(heir);
+    offer(block, &heir);
   }
+}
+
+// Else what it inherits stands behind a block that may never be filled: by flow, a source that waits for
+// room in another lane brings no more frames for this one.
+void FrameRing::close_block_of(const Consumer& owner) {
+  each_lane([&](Lane& lane) {
+    if (lane.owner == &owner && lane.block != kNone) close_block(lane);
+  });
 }
 
 // Of several that hold the fewest blocks the next one after the last. There is a consumer.
@@ -195,6 +207,11 @@ void FrameRing::describe(std::uint32_t block, std::uint32_t flags) {
   there.filled.store(known.filled, std::memory_order_release);
 }
 
+// Blocks that one consumer may hold, by flow.
+std::size_t FrameRing::share() const {
+  return std::max<std::size_t>(1, options_.blocks / consumers_.size());
+}
+
 // False: there is none for this lane now.
 bool FrameRing::open_block(Lane& lane) {
   if (lane.full) return false;
@@ -204,8 +221,7 @@ bool FrameRing::open_block(Lane& lane) {
     give_counts(lane);
     lane.owner = owner;
   }
-  const std::size_t share = std::max<std::size_t>(1, options_.blocks / consumers_.size());
-  if (free_.empty() || (by_flow() && owner->port.held() >= share)) {
+  if (free_.empty() || (by_flow() && owner->port.held() >= share())) {
     lane.full = true;
     return false;
   }
@@ -237,6 +253,7 @@ void FrameRing::close_block(Lane& lane) {
 // Of mirrored frames to everybody.
 void FrameRing::give_counts(Lane& lane) {
   const FrameCounts counts = std::exchange(lane.counts, {});
+  owed_frames_ += counts.delivered + counts.dropped;
   if (lane.owner != nullptr) return lane.owner->port.count(counts);
   if (!mirrored()) return;  // there has been nobody yet, and so no frame
   for (const auto& consumer : consumers_) consumer->port.count(counts);
@@ -255,9 +272,29 @@ void FrameRing::publish() {
     there.filled.store(filled, std::memory_order_release);
   });
   for (const auto& consumer : consumers_) consumer->port.publish();
+  if (!std::exchange(owes_wake_, true)) owed_since_ = now_;
+}
+
+void FrameRing::wake() {
+  if (!std::exchange(owes_wake_, false)) return;
+  owed_frames_ = 0;
   // Pairs with the fence of a consumer that says it sleeps and then looks once more.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   for (const auto& consumer : consumers_) consumer->port.wake();
+}
+
+void FrameRing::wake_if_due(Clock::time_point now) {
+  if (owed_frames_ >= kWakeFrames || now - owed_since_ >= kWakeDelay || is_short_of_blocks()) {
+    wake();
+  }
+}
+
+// Less than half is left of what may be filled while somebody sleeps.
+bool FrameRing::is_short_of_blocks() const {
+  if (2 * free_.size() < blocks_.size()) return true;
+  if (!by_flow()) return false;
+  return std::any_of(consumers_.begin(), consumers_.end(),
+                     [this](const auto& consumer) { return 2 * consumer->port.held() > share(); });
 }
 
 void FrameRing::end(wire::Status status) {
@@ -266,8 +303,7 @@ void FrameRing::end(wire::Status status) {
   each_lane([this](Lane& lane) { close_block(lane); });
   publish();
   for (const auto& consumer : consumers_) consumer->port.end(status);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  for (const auto& consumer : consumers_) consumer->port.wake();
+  wake();
 }
 
 FrameRing::Clock::time_point FrameRing::next_timeout() const {

@@ -20,6 +20,10 @@
 //   inherited: one that stands still costs the others nothing, unless the source waits: frames keep
 //   their order, so the first one that finds no room in its lane holds up all that follow it. Such
 //   a ring must not have more consumers than blocks.
+//   What publish() has made visible is owed to those who sleep over it, until wake(): a put-off is
+//   the caller's to end. Nobody is forgotten by one: who falls asleep meanwhile looks once more
+//   before, and sees it; who slept before is found sleeping by wake(), whose fence stands behind all
+//   that it is owed for.
 //
 // What a crash at any instruction leaves behind
 //   See nicsim/wire/frame_ring.h.
@@ -78,8 +82,17 @@ class FrameRing {
   // Takes frames, and says how many: all of them, unless the source `waits` for room and there is
   // none. Visible after publish(). There is a consumer.
   std::size_t write(std::span<const Frame> frames, bool waits, Clock::time_point now);
-  // Makes visible what is new, and wakes who sleeps.
+  // Makes visible what is new, and owes a wake() for it.
   void publish();
+  // Wakes who sleeps, if that is owed.
+  void wake();
+  // The same for a caller who brings more at once and then calls again: puts it off, as network interfaces
+  // put off their interrupts, until kWakeFrames frames are owed, kWakeDelay has passed since the first of
+  // them, or blocks are short: whoever sleeps is to give some back. They are when a frame finds no room.
+  // So that a call more or less is nothing beside the frames it is for; long ones come in about that time.
+  static constexpr std::uint64_t kWakeFrames = 4096;
+  static constexpr std::chrono::microseconds kWakeDelay{500};
+  void wake_if_due(Clock::time_point now);
   // No more frames are written.
   void end(wire::Status status);
 
@@ -145,13 +158,16 @@ class FrameRing {
   void drop(Lane& lane, const Frame& frame);
   bool open_block(Lane& lane);
   void close_block(Lane& lane);
+  void close_block_of(const Consumer& owner);
   void describe(std::uint32_t block, std::uint32_t flags);
   void give_counts(Lane& lane);
   Consumer* choose(const Lane& lane);
   Consumer& fewest();
+  std::size_t share() const;
   void offer(std::uint32_t block, Consumer* owner);
   void collect();
   void let_go(std::uint32_t block);
+  bool is_short_of_blocks() const;
   void inherit(const RingPort& left);
 
   const Options options_;
@@ -166,6 +182,9 @@ class FrameRing {
   std::uint64_t next_block_ = 0;
   std::uint64_t source_dropped_ = 0;
   Clock::time_point now_;
+  bool owes_wake_ = false;
+  std::uint64_t owed_frames_ = 0;
+  Clock::time_point owed_since_;
   bool ended_ = false;
   wire::Status status_ = wire::Status::kOk;
 };

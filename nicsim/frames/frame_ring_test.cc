@@ -274,6 +274,22 @@ TEST_CASE("by flow: one flow stays with one consumer, and who stands still costs
   CHECK(others.port().counters.dropped == 0);
 }
 
+TEST_CASE("by flow: what an heir is given does not wait behind its own open block") {
+  Ring ring(kFlows);
+  auto one = ring.join();
+  auto other = ring.join();
+  std::uint32_t flow = 0;
+  while (!one.consumer.sees_offers() || !other.consumer.sees_offers()) {
+    ring.write(1, kLength, true, ++flow);
+  }
+  const Numbers before = Ring::read(other.consumer);
+  CHECK_FALSE(before.empty());
+  ring.frames->leave(one.id);
+  const Numbers inherited = Ring::read(other.consumer);
+  CHECK(before.size() + inherited.size() == ring.next);
+  CHECK_FALSE(inherited.empty());
+}
+
 TEST_CASE("an open block is closed when its time is over") {
   FrameRing::Options options;
   options.block_timeout = 1000;

@@ -13,6 +13,10 @@
 //   preparing memory. No transfer waits for longer. Real-time packets do not wait for the share:
 //   they are asked for before each batch of at most 64 frames and four pages of bytes, or of one
 //   frame that is longer.
+//   Frames become visible once a share. Who sleeps over them is woken then, too, unless the source has
+//   more at hand, which the next share brings: then as FrameRing::wake_if_due() says, looked at
+//   once a share. When serve() says that there was nothing to do, and after prepare_sleep(), nobody
+//   sleeps over a frame that is visible.
 #pragma once
 
 #include <array>
@@ -147,6 +151,7 @@ class FrameRings {
   bool prepare(OpenRing& ring);
   void remove(std::map<std::uint32_t, Port>::iterator port);
   bool serve_one(OpenRing& ring, Share& share);
+  void show(OpenRing& ring, Clock::time_point now);
   bool fill_batch(OpenRing& ring, Share& share);
   void ask_for_lost(OpenRing& ring, Clock::time_point now);
 

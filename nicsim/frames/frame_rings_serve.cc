@@ -54,13 +54,21 @@ bool FrameRings::serve() {
     }
     worked |= more;
   }
-  // Once a share: whoever is woken on this core finds more than a batch.
-  for (const auto& ring : rings_) {
-    if (std::exchange(ring->to_publish, false)) ring->frames->publish();
-    ring->frames->close_overdue(share.now);
-  }
+  for (const auto& ring : rings_) show(*ring, share.now);
   // When the share is used up, somebody may have something left that he was not asked for.
   return worked || share.frames == 0 || share.bytes == 0;
+}
+
+// Once a share: whoever is woken on this core finds more than a batch.
+void FrameRings::show(OpenRing& ring, Clock::time_point now) {
+  if (std::exchange(ring.to_publish, false)) ring.frames->publish();
+  ring.frames->close_overdue(now);
+  const bool brings_more = ring.source != nullptr && ring.begun && ring.dry_turn != turn_;
+  if (brings_more) {
+    ring.frames->wake_if_due(now);
+  } else {
+    ring.frames->wake();
+  }
 }
 
 bool FrameRings::prepare(OpenRing& ring) {
@@ -131,6 +139,7 @@ FrameRings::Clock::time_point FrameRings::prepare_sleep() {
   backplane_.publish();
   auto until = kNever;
   for (const auto& ring : rings_) {
+    ring->frames->wake();
     until = std::min(until, ring->frames->next_timeout());
     if (ring->source == nullptr) continue;
     ring->frames->set_source_dropped(ring->source->lost());

@@ -134,6 +134,43 @@ TEST_CASE_FIXTURE(RingsFixture, "a source that waits for room ends the sleep whe
   CHECK(rings->prepare_sleep() == Clock::time_point::max());
 }
 
+TEST_CASE_FIXTURE(RingsFixture, "who sleeps is woken when the source has no more at hand") {
+  auto request = open_request(1, kFile);
+  request.blocks = 64;
+  request.block_bytes = 16 * wire::kPageSize;
+  RingClient one(open(request));
+  wire::RingPort& port = one.consumer->port();
+  while (rings->serve()) {
+  }
+  script.length = 4000;  // a share is far from the frames for which who sleeps is woken anyway
+  const auto serve = [&](std::uint64_t more) {
+    port.demand.consumer_sleeps = 1;
+    script.available += more;
+    CHECK(rings->serve());
+    return port.counters.wakeups.load();
+  };
+  CHECK(serve(5) == 1);
+  CHECK(serve(1000) == 1);
+  CHECK(one.consumer->next() != nullptr);  // it is visible all the same
+  rings->prepare_sleep();
+  CHECK(port.counters.wakeups == 2);
+  script.available = script.taken;
+  port.demand.consumer_sleeps = 1;
+  while (rings->serve()) {
+  }
+  CHECK(port.counters.wakeups == 3);
+}
+
+TEST_CASE_FIXTURE(RingsFixture, "who sleeps is woken when a frame waits for room") {
+  RingClient one(open(open_request(1, kFile)));
+  script.available = 1'000'000;
+  script.length = 4000;
+  one.consumer->port().demand.consumer_sleeps = 1;
+  CHECK(rings->serve());
+  CHECK(one.consumer->port().counters.delivered < 1000);
+  CHECK(one.consumer->port().counters.wakeups == 1);
+}
+
 TEST_CASE_FIXTURE(RingsFixture, "the end of a source, and what it has lost, reach the consumer") {
   RingClient one(open(open_request(1, kFile)));
   script.available = 3;

@@ -19,13 +19,12 @@
 namespace vmmc::nicsim {
 namespace {
 
-// Some hundreds of frames a block also if they are long: each block that comes may end a sleep.
-constexpr std::uint32_t kBlocks = 16;
-constexpr std::uint32_t kBlockBytes = 1024 * 1024;
+// A thousand frames a block also if they are long: each block that comes may end a sleep.
+constexpr std::uint32_t kBlocks = 8;
+constexpr std::uint32_t kBlockBytes = 2 * 1024 * 1024;
 constexpr std::uint32_t kFrameBytes = 2048;   // a number that the kernel wants; frames are packed
 constexpr std::uint32_t kRetireTimeout = 20;  // ms until a block that is not full is handed over
 constexpr std::chrono::milliseconds kLookInterval{20};
-constexpr std::chrono::milliseconds kStatisticsInterval{10};
 // After the interface has gone: frames that were under way may still come, and the block that the
 // kernel is filling is handed over with its clock's next tick or two.
 constexpr std::chrono::milliseconds kGrace{10};
@@ -127,6 +126,7 @@ void PacketSocketSource::give_block_back() {
   status.store(TP_STATUS_KERNEL, std::memory_order_release);
   block_ = (block_ + 1) % kBlocks;
   held_ = false;
+  ++unasked_;
 }
 
 std::size_t PacketSocketSource::take(std::span<Frame> frames) {
@@ -175,10 +175,8 @@ void PacketSocketSource::read_statistics() {
 }
 
 std::uint64_t PacketSocketSource::lost() {
-  const Clock::time_point now = Clock::now();
-  if (ended_ ? !std::exchange(final_statistics_, true)
-             : now - last_statistics_ >= kStatisticsInterval) {
-    last_statistics_ = now;
+  if (ended_ ? !std::exchange(final_statistics_, true) : unasked_ >= kBlocks) {
+    unasked_ = 0;
     read_statistics();
   }
   return lost_ + walk_.unknown();

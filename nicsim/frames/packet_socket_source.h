@@ -11,7 +11,8 @@
 // for those who have joined that: they must trust who has opened it as far as the frames go.
 //
 // Invariants: at most one block is held. A call looks at one block at most, so it ends however fast
-// frames come.
+// frames come. What the kernel has lost is known when kBlocks more blocks have gone back: it loses
+// frames only while all of them are ours, so all of them go back after the last one that it loses.
 //
 // What a crash leaves behind: the ring lives as long as somebody holds the socket.
 #pragma once
@@ -41,7 +42,7 @@ class PacketSocketSource : public FrameSource {
   bool ended() const override { return ended_; }
   wire::Status status() const override { return status_; }  // kOk, kFrameSourceGone
   bool waits_for_room() const override { return false; }
-  // Asks the kernel every few milliseconds at most, and once more when the source has ended.
+  // Asks the kernel when so many blocks have gone back that it may have lost some, and at the end.
   std::uint64_t lost() override;
   std::uint16_t link_type() const override { return link_type_; }
   // -1 once the interface has gone, while the last frames are still on their way.
@@ -72,7 +73,7 @@ class PacketSocketSource : public FrameSource {
   Clock::time_point last_look_{};  // for an error of the socket
   Clock::time_point gone_since_{};
   std::uint64_t lost_ = 0;
-  Clock::time_point last_statistics_{};
+  std::size_t unasked_ = 0;        // blocks that have gone back since the kernel was asked
   bool final_statistics_ = false;  // read, after the end
 };
 

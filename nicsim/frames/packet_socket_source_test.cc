@@ -240,6 +240,25 @@ TEST_CASE("what the kernel has no room for is counted") {
   CHECK(taken + source->lost() == kFrames);  // asked again: nothing counts twice
 }
 
+TEST_CASE("... also what was lost last, when nothing comes any more") {
+  const Pair pair;
+  if (!pair.usable()) return;
+  const auto source = open_source(bound_socket("right"));
+  Sender sender("left");
+  constexpr std::size_t kFrames = 20'000;  // of 1.5 KB: more than 16 MiB
+  const std::string frame = frame_of(std::string(1480, 'f'));
+  for (std::size_t i = 0; i < kFrames; ++i) sender.send(frame);
+  // The kernel has no block, and we have just asked it, when it loses the last ones.
+  std::vector<Frame> frames(64);
+  std::size_t taken = source->take(frames);
+  REQUIRE(taken > 0);
+  source->lost();
+  constexpr std::size_t kLast = 4;
+  for (std::size_t i = 0; i < kLast; ++i) sender.send(frame);
+  while (const std::size_t more = source->take(frames)) taken += more;
+  CHECK(taken + source->lost() == kFrames + kLast);
+}
+
 TEST_CASE("an ear on all interfaces") {
   const Pair pair;
   if (!pair.usable()) return;

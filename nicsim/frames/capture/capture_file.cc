@@ -18,7 +18,7 @@ namespace vmmc::nicsim::capture {
 namespace {
 
 // Small enough to be still in the processor's cache when the frames are copied out of it.
-constexpr std::size_t kChunkBytes = 256 * 1024;
+constexpr std::size_t kChunkBytes = 512 * 1024;
 constexpr std::size_t kBufferBytes = kMaxRecordBytes + kChunkBytes;
 
 constexpr std::uint64_t kAheadBytes = 4u << 20;

@@ -14,7 +14,7 @@ using capture::ReadStep;
 
 constexpr std::chrono::milliseconds kRetry{1};
 // That one take() makes: blocks that are no frames must not keep it busy for the length of a file.
-constexpr int kMostReads = 4;
+constexpr int kMostReads = 2;
 // Behind which no description of an interface is looked for.
 constexpr std::size_t kMostBeforeInterface = 4u << 20;
 // A hundred years: the due time of a frame stays far below the end of the clock.

@@ -263,7 +263,7 @@ platform::SystemCalls reluctant() {
 }
 
 TEST_CASE("what is not in memory is asked for, and comes later") {
-  const CaptureOnDisk file(pcap_of(50'000).bytes());
+  const CaptureOnDisk file(pcap_of(100'000).bytes());
   refusal = EAGAIN;
   const platform::SystemCalls table = reluctant();
   platform::replace_system_calls(&table);
@@ -279,7 +279,7 @@ TEST_CASE("what is not in memory is asked for, and comes later") {
     CHECK(source->next_time() != Clock::time_point::max());
   }
   platform::replace_system_calls(nullptr);
-  CHECK(total == 50'000);
+  CHECK(total == 100'000);
   CHECK(nothing > 2);
   CHECK(advices > 0);
   CHECK(source->status() == Status::kOk);

@@ -5,7 +5,8 @@
 // nobody reads what is not there yet. Each fence and each order is shown to be needed.
 //
 //   the model             what it stands for
-//   consumer_waits        RingReader::sleep and the loop around it; kPipe: byte in the pipe
+//   consumer_waits        a sleep and the loop around it; kPipe: byte in the pipe
+//   consumer_waits_twice  RingReader::sleep, which empties the pipe only if it may have been rung
 //   nicsim_publishes      a frame, `filled`, the fence, consumer_sleeps, the byte
 //   consumer_returns      RingReader::give_back
 //   nicsim_wants_a_block  nic_sleeps, the second look at `returned`, the wait for the doorbell
@@ -25,6 +26,7 @@ namespace {
 constexpr Memory kAll[] = {Memory::kSequential, Memory::kTotalStoreOrder,
                            Memory::kPartialStoreOrder};
 enum Word { kFrame, kFilled, kConsumerSleeps, kPipe, kReturned, kEntry, kNicSleeps, kBell };
+constexpr int kNever = kBell;  // where nobody rings it
 
 struct Waiting {
   bool fence = true;
@@ -53,6 +55,42 @@ Program nicsim_publishes(bool fenced, bool released) {
   if (fenced) append(program, {fence()});
   append(program, {load(0, kConsumerSleeps), jump_if(0, 0, "end"), exchange(0, kConsumerSleeps, 0),
                    jump_if(0, 0, "end"), ring(kPipe), label("end")});
+  return program;
+}
+
+// For the n-th of two frames. Register 1: nobody can have rung since the pipe was last looked at.
+Program consumer_waits_for(int n) {
+  const std::string number = std::to_string(n);
+  const auto at = [&](const char* name) { return name + number; };
+  Program program{label(at("again")), load(0, kFilled), jump_if(0, 2, at("found"))};
+  if (n == 1) append(program, {jump_if(0, 1, at("found"))});
+  append(program,
+         {jump_if(1, 1, at("arm")), exchange(0, kPipe, 0), label(at("arm")),
+          store(kConsumerSleeps, 1), fence(), load(0, kFilled), jump_if(0, 2, at("awake"))});
+  if (n == 1) append(program, {jump_if(0, 1, at("awake"))});
+  // A poll that ended with a byte; kNever is always 0.
+  append(program, {take_ring(kPipe), ring(kPipe), exchange(1, kConsumerSleeps, 0), load(1, kNever),
+                   jump(at("again")), label(at("awake")), exchange(1, kConsumerSleeps, 0),
+                   jump(at("again")), label(at("found"))});
+  return program;
+}
+
+Program consumer_waits_twice() {
+  Program program = consumer_waits_for(1);
+  append(program, consumer_waits_for(2));
+  return program;
+}
+
+// Two frames; `put_off`: it wakes for both at once.
+Program nicsim_publishes_twice(bool put_off) {
+  Program program;
+  for (int n = 1; n <= 2; ++n) {
+    append(program, {release(kFilled, n)});
+    if (n == 1 && put_off) continue;
+    const std::string end = "end" + std::to_string(n);
+    append(program, {fence(), load(0, kConsumerSleeps), jump_if(0, 0, end),
+                     exchange(0, kConsumerSleeps, 0), jump_if(0, 0, end), ring(kPipe), label(end)});
+  }
   return program;
 }
 
@@ -85,6 +123,14 @@ Exploration explore(Memory memory, std::vector<Program> programs) {
 TEST_CASE("a consumer that falls asleep while a frame becomes visible") {
   for (const Memory memory : kAll) {
     CHECK(explore(memory, {consumer_waits(), nicsim_publishes(true, true)}).clean());
+  }
+}
+
+TEST_CASE("... and again for the next one, whether nicsim wakes for each or once for both") {
+  for (const Memory memory : kAll) {
+    for (const bool put_off : {false, true}) {
+      CHECK(explore(memory, {consumer_waits_twice(), nicsim_publishes_twice(put_off)}).clean());
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "vmmc/internal/clock.h"
 
@@ -24,8 +25,8 @@ RingReader::RingReader(const RingMemory& memory, int pipe, RingPeer& peer)
       pipe_(pipe),
       peer_(peer),
       blocks_(memory.count),
-      looks_(__atomic_load_n(&memory.port->header.source, __ATOMIC_RELAXED) !=
-             static_cast<std::uint32_t>(wire::FrameSourceKind::kInterface)) {}
+      looks_(__atomic_load_n(&memory.port->header.source, __ATOMIC_RELAXED) ==
+             static_cast<std::uint32_t>(wire::FrameSourceKind::kBackplane)) {}
 
 void RingReader::stop(int status) {
   stopped_ = status;
@@ -49,8 +50,7 @@ int RingReader::take(Taken* taken, std::uint64_t timeout) {
     if (bytes == 0) return malformed("a frame's lengths");
     frame += bytes;
   }
-  const std::uint32_t flags = __atomic_load_n(&header_of(current_).flags, __ATOMIC_RELAXED);
-  *taken = {cursor_, known_, frames, index_, (flags & wire::kBlockOfferedBefore) != 0};
+  *taken = {cursor_, known_, frames, index_, again_};
   ++blocks_[index_].parts;
   cursor_ = known_;
   if (closed_) leave_block();
@@ -101,6 +101,8 @@ bool RingReader::enter_next_block() {
   cursor_ = known_ = current_ + wire::kBlockHeaderBytes;
   closed_ = false;
   if (!read_filled()) return false;
+  const std::uint32_t flags = __atomic_load_n(&header_of(current_).flags, __ATOMIC_RELAXED);
+  again_ = (flags & wire::kBlockOfferedBefore) != 0;
   // Otherwise somebody could have us follow offers for ever.
   if (closed_ && cursor_ == known_) return malformed("a block without frames"), false;
   return true;
@@ -186,7 +188,7 @@ int RingReader::wait(Wanted wanted, std::uint64_t timeout) {
 }
 
 void RingReader::sleep(Wanted wanted, std::uint64_t timeout) {
-  drain();  // first: a byte that comes after the flag must wake us
+  if (std::exchange(rung_, false)) drain();  // first: a byte that comes after the flag must wake us
   std::atomic<std::uint32_t>& sleeps = memory_.port->demand.consumer_sleeps;
   sleeps.store(1, std::memory_order_relaxed);
   // Pairs with nicsim's fence between what it makes visible and its look at the flag.
@@ -201,13 +203,15 @@ void RingReader::sleep(Wanted wanted, std::uint64_t timeout) {
     (void)::ppoll(&pipe, 1, timeout == UINT64_MAX ? nullptr : &limit, nullptr);
     errno = saved;
     if ((pipe.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) hung_up_ = true;
+    rung_ = (pipe.revents & POLLIN) != 0;
   }
-  sleeps.store(0, std::memory_order_relaxed);
+  if (sleeps.exchange(0, std::memory_order_relaxed) == 0) rung_ = true;
 }
 
 int RingReader::arm() {
   if (stopped_ != VMMC_OK) return stopped_;
-  drain();
+  drain();  // in any case: who polls does not tell us why that has ended
+  rung_ = true;
   std::atomic<std::uint32_t>& sleeps = memory_.port->demand.consumer_sleeps;
   sleeps.store(1, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_seq_cst);

@@ -14,7 +14,9 @@
 //   [cursor_, known_) is what has become visible and has not been given to the program; both lie in
 //   the current block, between whole frames. A block is given back once: when all of its frames
 //   have been given out, it is closed, and none of its parts that were taken is still out.
-//   Nobody sleeps without having armed and looked once more.
+//   Nobody sleeps without having armed and looked once more. Before it is armed, the pipe is emptied if there
+//   may be a byte: after an arm() that somebody else polls for, a sleep that it ended, or one whose flag
+//   nicsim has taken. One that comes late, or from nowhere, ends the next sleep early, once.
 //
 // What a crash at any instruction leaves behind
 //   Blocks that are not given back; nicsim sees the hang-up and takes them.
@@ -75,6 +77,9 @@ class RingReader {
     return VMMC_OK;
   }
 
+  // As vmmc_ring_again.
+  bool again() const { return again_; }
+
   // As vmmc_ring_take_block and vmmc_ring_return_block.
   int take(Taken* taken, std::uint64_t timeout);
   int give_back_part(std::uint32_t index);
@@ -133,7 +138,9 @@ class RingReader {
   const std::byte* current_ = nullptr;  // the block that cursor_ is in; nullptr: in none
   std::uint32_t index_ = 0;             // of it
   bool closed_ = false;                 // it gets nothing behind known_
+  bool again_ = false;                  // of the last block: another consumer was given it before
   bool hung_up_ = false;
+  bool rung_ = false;  // there may be a byte in the pipe
   int stopped_ = VMMC_OK;
   const RingMemory memory_;
   const int pipe_;
@@ -143,7 +150,8 @@ class RingReader {
   std::uint64_t sleeps_ = 0;
   const char* nonsense_ = "";
   std::vector<Block> blocks_;
-  // Whether to look for a while before sleeping. An interface's frames come in blocks, milliseconds apart.
+  // Whether to look for a while before sleeping. Of an interface and of a file many frames come at a time, and nicsim
+  // wakes a reader once for them: to look meanwhile would be a call of the kernel for a few frames each.
   const bool looks_;
   platform::AdaptiveWait adaptive_;
 };

@@ -168,6 +168,20 @@ TEST_CASE("blocks that come from a consumer that has died come after the end, to
   CHECK(rig.reader.take(&taken, 0) == VMMC_END);
 }
 
+TEST_CASE("a frame says whether somebody was given it before") {
+  Rig rig;
+  CHECK_FALSE(rig.reader.again());
+  rig.producer.offer_before(true);
+  publish(rig.producer, 1);
+  rig.producer.close_block();
+  rig.producer.offer_before(false);
+  publish(rig.producer, 1, 1);
+  expect_frames(rig.reader, 1);
+  CHECK(rig.reader.again());
+  expect_frames(rig.reader, 1, 1);
+  CHECK_FALSE(rig.reader.again());
+}
+
 TEST_CASE("nicsim's end comes after all frames that are there") {
   Rig rig;
   publish(rig.producer, 2);
@@ -206,6 +220,22 @@ TEST_CASE("armed: the descriptor is readable once there is something, and not fo
   CHECK(readable(rig.producer.pipe()));
   CHECK(rig.reader.arm() == VMMC_PENDING);
   CHECK(next(rig.reader) == VMMC_END);
+}
+
+TEST_CASE("a byte from nowhere ends one sleep, and not those that follow") {
+  Rig rig;
+  REQUIRE(next(rig.reader, 1'000'000) == VMMC_ERR_TIMEOUT);
+  const std::uint64_t before = rig.reader.sleeps();
+  rig.producer.ring_for_nothing();
+  CHECK(next(rig.reader, 20'000'000) == VMMC_ERR_TIMEOUT);
+  CHECK(rig.reader.sleeps() - before <= 3);
+  CHECK_FALSE(readable(rig.producer.pipe()));
+  // One that was armed for somebody who polls: its byte is not taken for the next one's.
+  CHECK(rig.reader.arm() == VMMC_OK);
+  publish(rig.producer, 1);
+  expect_frames(rig.reader, 1);
+  CHECK(next(rig.reader, 20'000'000) == VMMC_ERR_TIMEOUT);
+  CHECK_FALSE(readable(rig.producer.pipe()));
 }
 
 TEST_CASE("whole blocks are taken and given back in any order") {
