@@ -22,8 +22,10 @@ constexpr std::uint32_t kControlVisits = 256;
 // A share of the receive rings takes as long as so many visits to queues.
 constexpr std::uint32_t kRingVisits = 64;
 
-// A queue that the pace holds is not parked; its process rings for its datagrams all the same.
+// A queue that the pace holds, or that is stalled, is not parked; its process rings for its datagrams all
+// the same.
 void ask_to_ring(const Process& process) {
+  if (process.real_time_channels == 0) return;
   process.channel.shared().doorbell.nic_sleeps.store(1, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_seq_cst);
 }
@@ -69,7 +71,7 @@ void EngineLoop::run() {
   while (!stopping_) {
     const bool moved = serve_queues();
     if (serve_rings() || moved) {
-      wait_.reset();
+      begin_wait();
       if (machine_.unexports_waiting()) machine_.settle_unexports();
       poll_control_at_times();
       continue;
@@ -162,6 +164,8 @@ Pace::Clock::time_point EngineLoop::say_pause() {
 // For a doorbell or a control message, but not for longer; and not for what has a real-time deadline. The
 // queues have been parked: who has published since then rings.
 void EngineLoop::wait_until(Pace::Clock::time_point until) {
+  for (const ActiveQueue& queue : active_) ask_to_ring(*queue.process);
+  for (const Process* const process : stalled_) ask_to_ring(*process);
   if (machine_.real_time().has_ready()) return;
   const std::uint64_t next = machine_.real_time().ns_to_next();
   if (next != UINT64_MAX) {
@@ -177,9 +181,6 @@ void EngineLoop::wait_until(Pace::Clock::time_point until) {
 // Those that have nothing to do are parked, so that a doorbell is heard of.
 void EngineLoop::wait_for_pace() {
   park_quiet_queues();
-  for (const ActiveQueue& queue : active_) {
-    if (queue.process->real_time_channels > 0) ask_to_ring(*queue.process);
-  }
   const Pace::Clock::time_point until = say_pause();
   if (stopping_) return;
   wait_until(std::min(until, machine_.instruments().pace.ask_again()));
@@ -200,6 +201,13 @@ void EngineLoop::sleep() {
 void EngineLoop::reactivate_recent() {
   for (Process* const process : recent_) activate(*process);
   recent_.clear();
+  begin_wait();
+}
+
+// Looks until the next datagram of a channel that is in use: its deadline is no time to be woken in.
+void EngineLoop::begin_wait() {
+  const std::uint64_t interval = machine_.real_time().engine().shortest_interval();
+  wait_.set_budget(platform::AdaptiveWait::budget_for(interval));
   wait_.reset();
 }
 

@@ -12,7 +12,8 @@
 // need not ring. So a sleep costs one doorbell, and not one from each process.
 //
 // A queue whose next message has to notify a process that has no room is stalled: nobody looks at it
-// until that process rings its doorbell, which it does when it has made room.
+// until that process rings its doorbell, which it does when it has made room. Its own doorbell is heard,
+// too: it may send datagrams meanwhile.
 //
 // Real-time channels that are nicsim's to carry out are looked at in each round, and between any two
 // packets of ordinary transfers or batches of frames. Their senders ring as the others do, so their queues are parked only when
@@ -78,6 +79,7 @@ class EngineLoop final : public Loop {
   void give_turn_to(std::size_t queue);
   void park_quiet_queues();
   void reactivate_recent();
+  void begin_wait();
   Pace::Clock::time_point say_pause();
   void wait_until(Pace::Clock::time_point until);
   void wait_for_pace();

@@ -129,6 +129,21 @@ TEST_CASE("a pace that holds ordinary transfers does not hold datagrams") {
   f.await([&] { return f.completed(*f.sender) == 1; });
 }
 
+TEST_CASE("whose notifications find no room is heard when it sends a datagram") {
+  Fixture f;
+  const auto import = f.connect(*f.receiver, *f.sender, 9, 0, 4096);
+  for (std::uint32_t n = 0; n <= wire::kNotificationSlots; ++n) f.notify(*f.sender, import, n);
+  f.await([&] { return f.stalls(*f.sender) == 1; });
+  for (int rings = 0; rings < 5;) {
+    rings += f.send_to_sleeper();
+    CHECK(f.receive() == wire::DatagramPlace::kPage);
+    f.receiving->give_back(0);
+  }
+  CHECK(f.completed(*f.sender) == wire::kNotificationSlots);
+  f.take(*f.receiver);
+  f.await([&] { return f.completed(*f.sender) == wire::kNotificationSlots + 1; });
+}
+
 TEST_CASE("datagrams while other transfers keep nicsim busy") {
   Fixture f;
   const auto import = f.connect(*f.receiver, *f.sender, 9, 0, 4096);

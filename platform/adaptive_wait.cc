@@ -4,9 +4,10 @@
 #include "platform/adaptive_wait.h"
 
 #include <sched.h>
-#include <time.h>
 
 #include <algorithm>
+
+#include "platform/clock.h"
 
 namespace vmmc::platform {
 namespace {
@@ -40,20 +41,13 @@ constexpr std::uint64_t kCrowdedFor = 100'000'000;
 // the neighbour at most twice what it would cost him by sleeping at once.
 constexpr std::uint32_t kStretchesWhenCrowded = 10;
 
-std::uint64_t monotonic_now() {
-  timespec time;
-  ::clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(time.tv_nsec);
-}
-
 void yield_core() {
   ::sched_yield();  // never fails on Linux
 }
 
 }  // namespace
 
-const WaitCalls kRealWaitCalls = {monotonic_now, yield_core};
+const WaitCalls kRealWaitCalls = {monotonic_ns, yield_core};
 
 AdaptiveWait::Advice AdaptiveWait::ask_kernel() {
   if (sleep_) return Advice::kSleep;

@@ -33,6 +33,7 @@
 // Async-signal-safe: no lock, no memory, no thread_local; errno is left unchanged. Times are in ns.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace vmmc::platform {
@@ -59,9 +60,21 @@ class AdaptiveWait {
 
   static constexpr std::uint64_t kDefaultBudget = 50'000;
 
+  // For who waits for what comes every `interval` ns, or half as often: to fall asleep and be woken between
+  // two of them costs more than to look for so long. Three intervals, since they are not all alike. What
+  // comes so seldom that it would take more than 200 us to look for it is not looked for.
+  static constexpr std::uint64_t budget_for(std::uint64_t interval) {
+    constexpr std::uint64_t kLongest = 200'000;
+    if (interval > kLongest / 2) return kDefaultBudget;
+    return std::clamp(3 * interval, kDefaultBudget, kLongest);
+  }
+
   constexpr explicit AdaptiveWait(std::uint64_t budget = kDefaultBudget,
                                   const WaitCalls* calls = &kRealWaitCalls)
       : calls_(calls), budget_(budget), left_(budget) {}
+
+  // Of the waits that begin from now on.
+  void set_budget(std::uint64_t budget) { budget_ = budget; }
 
   // Begins another wait.
   void reset() {
@@ -104,7 +117,7 @@ class AdaptiveWait {
   static constexpr std::uint32_t kFirstLooks = 40;
 
   const WaitCalls* calls_;
-  const std::uint64_t budget_;
+  std::uint64_t budget_;
   std::uint64_t left_;                            // of the budget
   std::uint64_t stretch_began_ = 0;               // end of the last yield of this wait; 0: none yet
   std::uint64_t fastest_yield_ = kPresumedYield;  // learned

@@ -190,6 +190,14 @@ TEST_CASE_FIXTURE(System, "each wait has the whole budget") {
   }
 }
 
+TEST_CASE_FIXTURE(System, "a budget for what comes at intervals") {
+  CHECK(AdaptiveWait::budget_for(0) == AdaptiveWait::kDefaultBudget);
+  CHECK(AdaptiveWait::budget_for(30'000) == 90'000);
+  CHECK(AdaptiveWait::budget_for(90'000) == 200'000);
+  CHECK(AdaptiveWait::budget_for(100'001) == AdaptiveWait::kDefaultBudget);
+  CHECK(AdaptiveWait::budget_for(UINT64_MAX) == AdaptiveWait::kDefaultBudget);
+}
+
 TEST_CASE_FIXTURE(System, "shared: the time in which others ran is not charged") {
   // Of each slow yield, twice the fastest one seen is our own.
   AdaptiveWait wait(kFastYield + 10 * 2 * kFastYield, &kFakeCalls);

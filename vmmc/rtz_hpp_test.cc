@@ -54,7 +54,7 @@ void send_samples(Part&) {
     EXPECT((sent || sent.error() == VMMC_ERR_OVER_BUDGET || sent.error() == VMMC_ERR_NO_PAGE));
     if (sent) ++i;
   }
-  static const std::array<std::byte, 9000> kBytes{};
+  static constexpr std::array<std::byte, 9000> kBytes{};
   while (!channel->send_copy(kBytes, 6)) {
   }
 }

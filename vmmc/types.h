@@ -80,27 +80,27 @@ enum vmmc_status {
   VMMC_ERR_MALFORMED = -80, /* nicsim could not make sense of a message: a defect of the library */
 
   /* Receive rings. */
-  VMMC_ERR_UNKNOWN_RING = -100, /* no ring is open under this id */
-  VMMC_ERR_BAD_RING = -101, /* these sizes make no ring */
-  VMMC_ERR_TOO_MANY_RINGS = -102, /* nicsim has too many rings or consumers of rings */
-  VMMC_ERR_BAD_FRAME_SOURCE = -103, /* the file or socket cannot be a source of frames */
-  VMMC_ERR_NOT_A_CAPTURE = -104, /* the file is neither pcap nor pcapng */
-  VMMC_ERR_CORRUPT_CAPTURE = -105, /* the capture file makes no sense from some place on */
+  VMMC_ERR_UNKNOWN_RING = -100,      /* no ring is open under this id */
+  VMMC_ERR_BAD_RING = -101,          /* these sizes make no ring */
+  VMMC_ERR_TOO_MANY_RINGS = -102,    /* nicsim has too many rings or consumers of rings */
+  VMMC_ERR_BAD_FRAME_SOURCE = -103,  /* the file or socket cannot be a source of frames */
+  VMMC_ERR_NOT_A_CAPTURE = -104,     /* the file is neither pcap nor pcapng */
+  VMMC_ERR_CORRUPT_CAPTURE = -105,   /* the capture file makes no sense from some place on */
   VMMC_ERR_TRUNCATED_CAPTURE = -106, /* the capture file ends in the middle of a record */
-  VMMC_ERR_FRAME_SOURCE_GONE = -107, /* the interface that the frames came from has gone or is down */
+  VMMC_ERR_FRAME_SOURCE_GONE = -107, /* the frames' interface has gone or is down */
 
   /* Real-time channels. */
-  VMMC_ERR_UNKNOWN_CHANNEL = -110, /* no real-time channel is open under this id */
-  VMMC_ERR_BAD_BUDGET = -111, /* the numbers of the budget make no sense */
-  VMMC_ERR_NIC_OVERCOMMITTED = -112, /* the network interface has not so much time left for real-time channels */
+  VMMC_ERR_UNKNOWN_CHANNEL = -110,    /* no real-time channel is open under this id */
+  VMMC_ERR_BAD_BUDGET = -111,         /* the numbers of the budget make no sense */
+  VMMC_ERR_NIC_OVERCOMMITTED = -112,  /* the interface has not so much time left for channels */
   VMMC_ERR_DEADLINE_TOO_SHORT = -113, /* the deadline cannot be guaranteed */
-  VMMC_ERR_RESERVATION_FULL = -114, /* there is not so much memory left for real-time channels */
-  VMMC_ERR_TOO_MANY_CHANNELS = -115, /* nicsim has too many real-time channels */
-  VMMC_ERR_CHANNEL_TAKEN = -116, /* the real-time channel has, or has had, a sender */
-  VMMC_ERR_OVER_BUDGET = -117, /* the channel's budget of this period is used up */
-  VMMC_ERR_NO_PAGE = -118, /* all pages or buffers of the channel are out */
-  VMMC_ERR_TOO_LONG = -119, /* longer than the channel's budget allows */
-  VMMC_ERR_NOT_HELD = -120, /* this process does not hold that page block or datagram */
+  VMMC_ERR_RESERVATION_FULL = -114,   /* there is not so much memory left for real-time channels */
+  VMMC_ERR_TOO_MANY_CHANNELS = -115,  /* nicsim has too many real-time channels */
+  VMMC_ERR_CHANNEL_TAKEN = -116,      /* the real-time channel has, or has had, a sender */
+  VMMC_ERR_OVER_BUDGET = -117,        /* the channel's budget of this period is used up */
+  VMMC_ERR_NO_PAGE = -118,            /* all pages or buffers of the channel are out */
+  VMMC_ERR_TOO_LONG = -119,           /* longer than the channel's budget allows */
+  VMMC_ERR_NOT_HELD = -120,           /* this process does not hold that page block or datagram */
 };
 
 /* One sentence for a status; never NULL, also for numbers that are no status. Static memory. */

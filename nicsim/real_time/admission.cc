@@ -9,9 +9,9 @@
 namespace vmmc::nicsim::real_time {
 namespace {
 
-// Of sensible budgets and limits the products below stay far under 2^64: a burst of 10^6 messages of 256
-// packets of 10^6 ns is 2.56 * 10^14 ns, and all bursts of a set whose utilisation is below 1 are together
-// less than the longest period, 10^10 ns.
+// Of sensible budgets and limits the products below stay far under 2^64: a burst of 10^6 messages
+// of 256 packets of 10^6 ns is 2.56 * 10^14 ns, and all bursts of a set whose utilisation is below
+// 1 are together less than the longest period, 10^10 ns.
 
 // Steps of the iteration for one channel.
 constexpr std::uint64_t kMostSteps = 128;
@@ -48,9 +48,9 @@ class Urgent {
     }
   }
 
-  // When `own` ns of work are done, at the latest, before which all of theirs goes, if all begin at 0: the
-  // smallest t from `start` on with t == own + what they have begun up to then. Nothing: the steps
-  // are not enough.
+  // When `own` ns of work are done, at the latest, before which all of theirs goes, if all begin at
+  // 0: the smallest t from `start` on with t == own + what they have begun up to then. Nothing: the
+  // steps are not enough.
   std::optional<std::uint64_t> end_of(std::uint64_t own, std::uint64_t start,
                                       std::uint64_t& steps) const {
     for (std::uint64_t at = std::max(start, own + bursts_); steps > 0;) {

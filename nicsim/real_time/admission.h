@@ -6,21 +6,21 @@
 //
 // The model
 //   One network interface engine that carries out one packet after the other and never interrupts
-//   one. Real-time packets come before packets of ordinary transfers; among channels the one with the
-//   shorter deadline comes first. A message is ceil(length / 4096) packets, at least one, and all
-//   messages of a period may come at once. A packet of either kind takes at most
+//   one. Real-time packets come before packets of ordinary transfers; among channels the one with
+//   the shorter deadline comes first. A message is ceil(length / 4096) packets, at least one, and
+//   all messages of a period may come at once. A packet of either kind takes at most
 //   AdmissionLimits::packet_ns.
 //
 // The test
-//   Response-time analysis of non-preemptive fixed priorities: what a channel's message waits for is
-//   at most one packet that has begun (ordinary, or of a channel with a longer deadline), all
-//   messages of channels whose deadline is not longer, and those of its own channel that came before
-//   it. The messages of the channel's busy period are looked at one after the other; where that takes too
-//   many steps a straight line above all of them stands for the rest, which is on the safe side, and
-//   bounds how long nicsim's one thread is kept.
+//   Response-time analysis of non-preemptive fixed priorities: what a channel's message waits for
+//   is at most one packet that has begun (ordinary, or of a channel with a longer deadline), all
+//   messages of channels whose deadline is not longer, and those of its own channel that came
+//   before it. The messages of the channel's busy period are looked at one after the other; where
+//   that takes too many steps a straight line above all of them stands for the rest, which is on
+//   the safe side, and bounds how long nicsim's one thread is kept.
 //
-// What the model leaves out: that nicsim gets a processor, and is woken, in time (the scheduler's); and
-// control requests, which nicsim's one thread carries out in between.
+// What the model leaves out: that nicsim gets a processor, and is woken, in time (the scheduler's);
+// and control requests, which nicsim's one thread carries out in between.
 //
 // Threads: none of it has state.
 #pragma once
@@ -78,9 +78,8 @@ bool is_sensible(const Budget& budget);
 std::optional<Refusal> refuse(const AdmissionLimits& limits, const Promised& promised,
                               const Budget& added, std::uint64_t added_memory);
 
-// The longest response time of a message of `budgets[which]`, ns, if all of them are admitted, or somewhat
-// more. Their
-// utilisation is below 1.
+// The longest response time of a message of `budgets[which]`, ns, if all of them are admitted, or
+// somewhat more. Their utilisation is below 1.
 std::uint64_t response_time(const AdmissionLimits& limits, std::span<const Budget> budgets,
                             std::size_t which);
 

@@ -107,7 +107,8 @@ std::uint64_t exact_response_time(const AdmissionLimits& limits, const std::vect
   const auto burst = [&](const Budget& budget) {
     return std::uint64_t{budget.messages} * packets_of(budget.longest) * limits.packet_ns;
   };
-  // The smallest t with t == work + what the more urgent ones, and itself if `with_own`, need up to t.
+  // The smallest t with t == work + what the more urgent ones, and itself if `with_own`, need up to
+  // t.
   const auto settle = [&](std::uint64_t work, bool with_own, std::uint64_t more) {
     for (std::uint64_t at = work;;) {
       std::uint64_t sum = work;
@@ -172,8 +173,8 @@ struct Task {
   std::deque<Message> waiting;
 };
 
-// A network interface that never interrupts a packet, with ordinary packets whenever nothing else is there.
-// The longest response of each task.
+// A network interface that never interrupts a packet, with ordinary packets whenever nothing else
+// is there. The longest response of each task.
 std::vector<std::uint64_t> simulate(std::vector<Task>& tasks, std::uint64_t packet,
                                     std::uint64_t start, std::uint64_t end) {
   std::vector<std::uint64_t> longest(tasks.size(), 0);

@@ -48,7 +48,8 @@ bool Carrier::has_room(std::uint64_t number) const {
   return number <= passed || number - passed < wire::kChannelSlots;
 }
 
-// Whether the datagram that was taken last has fragments to be made: only then no other one is taken.
+// Whether the datagram that was taken last has fragments to be made: only then no other one is
+// taken.
 bool Carrier::is_moving() const {
   if (taken_ == carried_out_) return false;
   const UnderWay& datagram = under_way(taken_ - 1);
@@ -81,8 +82,8 @@ std::uint64_t Carrier::next_time(std::uint64_t now) const {
   return next;
 }
 
-// Whether it can no longer come in time. What nicsim itself has not made, or has not let arrive, in time is
-// late and not lost.
+// Whether it can no longer come in time. What nicsim itself has not made, or has not let arrive, in
+// time is late and not lost.
 bool Carrier::is_given_up(std::uint64_t n, std::uint64_t now) const {
   const UnderWay& datagram = under_way(n);
   if (datagram.state != State::kMoving || datagram.made < datagram.fragments) return false;

@@ -1,40 +1,42 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The nic executor of one real-time channel: takes datagrams from the sender's outgoing queue, checks
-// them, carries them packet by packet, and makes them visible to the receiver in the order they were
-// sent.
+// The nic executor of one real-time channel: takes datagrams from the sender's outgoing queue,
+// checks them, carries them packet by packet, and makes them visible to the receiver in the order
+// they were sent.
 //
 //   page     one packet, and no byte is moved: the page is lent, its slot is written
-//   buffer   a packet for each fragment, straight from the sender's buffer to its final place in the
-//            receiver's; what has arrived is a set of fragments, so their order does not matter
+//   buffer   a packet for each fragment, straight from the sender's buffer to its final place in
+//            the receiver's; what has arrived is a set of fragments, so their order does not matter
 //
-// A datagram that is refused or lost becomes a kLost slot; its page, or the buffer it was for, goes back to
-// the sender by Verdict::returns. The sender's own buffer is free when `carried_out` has passed it.
+// A datagram that is refused or lost becomes a kLost slot; its page, or the buffer it was for, goes
+// back to the sender by Verdict::returns. The sender's own buffer is free when `carried_out` has
+// passed it.
 //
 // What the fault plan does (it strikes fragments, and packets that lend a page)
-//   dropped    nobody is told: the datagram is lost at its deadline, counted from its first packet, and
-//              not before all of them were made
+//   dropped    nobody is told: the datagram is lost at its deadline, counted from its first packet,
+//              and not before all of them were made
 //   corrupted  the receiving interface finds out: the datagram is lost at once
 //   delayed    the packet comes later, and others, also of its own datagram, before it
-// Those behind an incomplete datagram wait for it, but no longer than until its deadline. Nothing is lost
-// without a fault, however late nicsim is.
+// Those behind an incomplete datagram wait for it, but no longer than until its deadline. Nothing
+// is lost without a fault, however late nicsim is.
 //
 // Policing
-//   A datagram goes first if it is within the budget by its eligible time: when it was sent, by its sender's
-//   word, but neither before the last time that nicsim could have taken nothing here, nor longer ago
-//   than the deadline, within which what is admitted is served. So it does not matter when nicsim takes
-//   it: one that waited for other channels, as it may, leaves its sender the whole of its next period; and
-//   whoever lies about the time gets no more than if he had sent so. The others go beyond the budget,
-//   all their packets, and are not counted.
+//   A datagram goes first if it is within the budget by its eligible time: when it was sent, by its
+//   sender's word, but neither before the last time that nicsim could have taken nothing here, nor
+//   longer ago than the deadline, within which what is admitted is served. So it does not matter
+//   when nicsim takes it: one that waited for other channels, as it may, leaves its sender the
+//   whole of its next period; and whoever lies about the time gets no more than if he had sent so.
+//   The others go beyond the budget, all their packets, and are not counted.
 //
-// Threads: nicsim's one. The sender changes the source part at any time, the receiver the demand part: each
-// value is read once, copied and checked.
+// Threads: nicsim's one. The sender changes the source part at any time, the receiver the demand
+// part: each value is read once, copied and checked.
 //
 // Invariants
-//   A page or buffer that is out, that is, that has been handed to the receiver and has not come back, is
-//   not taken again. At most `depth` datagrams are under way. The arrival queue never overruns slots that
-//   the receiver has not passed (wire::ChannelDemand: received + lost + malformed).
+//   A page or buffer that is out, that is, that has been handed to the receiver and has not come
+//   back, is not taken again. At most `depth` datagrams are under way. The arrival queue never
+//   overruns slots that the receiver has not passed (wire::ChannelDemand: received + lost +
+//   malformed).
 #pragma once
 
 #include <array>
@@ -60,21 +62,21 @@ class Carrier {
   Carrier(const ChannelMemory& memory, const Budget& budget);
   void connect(const Route& route) { route_ = route; }
 
-  // Whether a packet waits that is within the budget (or, with `beyond_budget`, one that comes faster than
-  // the budget allows, and so has no right to go first).
+  // Whether a packet waits that is within the budget (or, with `beyond_budget`, one that comes
+  // faster than the budget allows, and so has no right to go first).
   bool has_packet(std::uint64_t now, bool beyond_budget) const;
   // Carries out that packet. Takes the datagram that it begins, if it begins one.
   void serve(std::uint64_t now, bool beyond_budget);
-  // Gives up what has not come in time. To be called, with a time that was read before, whenever nicsim
-  // looks for packets: also while there are none.
+  // Gives up what has not come in time. To be called, with a time that was read before, whenever
+  // nicsim looks for packets: also while there are none.
   void settle(std::uint64_t now);
 
-  // When settle() or serve() has to be called at the latest though the sender sends nothing; UINT64_MAX:
-  // never.
+  // When settle() or serve() has to be called at the latest though the sender sends nothing;
+  // UINT64_MAX: never.
   std::uint64_t next_time(std::uint64_t now) const;
 
-  // The sender has been on the host executor: what is out, and the number of the next datagram, are what
-  // it says.
+  // The sender has been on the host executor: what is out, and the number of the next datagram, are
+  // what it says.
   void resume();
   // The sender has ended: what it has sent is carried out still, and nothing more.
   void end() { rest_ = wire::kChannelSlots; }
@@ -85,6 +87,8 @@ class Carrier {
   // Nothing is under way and nothing can be taken.
   bool is_idle() const { return taken_ == carried_out_ && !can_take(); }
   std::uint64_t deadline() const { return budget_.deadline; }
+  // Between two datagrams if the budget is used up, ns.
+  std::uint64_t interval() const { return budget_.period / budget_.messages; }
 
  private:
   static constexpr std::uint32_t kMostFragments = wire::kLongestDatagram / wire::kPageSize;

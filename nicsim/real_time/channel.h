@@ -1,10 +1,11 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// One real-time channel, as nicsim knows it: whose it is, who may connect, who is executor, who has ended.
+// One real-time channel, as nicsim knows it: whose it is, who may connect, who is executor, who has
+// ended.
 //
-// States, as the verdict says them: offered, connected, then one of the ends has ended. A sender that ends
-// while datagrams of its outgoing queue are not carried out is ending until they are.
+// States, as the verdict says them: offered, connected, then one of the ends has ended. A sender
+// that ends while datagrams of its outgoing queue are not carried out is ending until they are.
 //
 // Threads: nicsim's one. The clients read the verdict at any time.
 #pragma once

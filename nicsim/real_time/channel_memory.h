@@ -1,23 +1,24 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The memory of a real-time channel: the four parts of nicsim/wire/real_time_channel.h, and the bell,
-// made, allocated, sealed, mapped and touched before anybody has them.
+// The memory of a real-time channel: the four parts of nicsim/wire/real_time_channel.h, and the
+// bell, made, allocated, sealed, mapped and touched before anybody has them.
 //
 // Read-only for real
-//   The verdict is sealed against any further writable mapping (F_SEAL_FUTURE_WRITE) once nicsim has its
-//   own: nobody else can ever store there. The other parts have a writer among the clients, who maps
-//   them later, so the kernel has no seal for them: their readers get a descriptor that was opened
-//   anew for reading, and the file's mode allows its owner to read and nobody else anything, so that
-//   opening it through /proc for writing is refused. A client that runs as root, or as nicsim's own
-//   user and changes the mode back, gets around this, as it could by tracing the other process.
+//   The verdict is sealed against any further writable mapping (F_SEAL_FUTURE_WRITE) once nicsim
+//   has its own: nobody else can ever store there. The other parts have a writer among the clients,
+//   who maps them later, so the kernel has no seal for them: their readers get a descriptor that
+//   was opened anew for reading, and the file's mode allows its owner to read and nobody else
+//   anything, so that opening it through /proc for writing is refused. A client that runs as root,
+//   or as nicsim's own user and changes the mode back, gets around this, as it could by tracing the
+//   other process.
 //
-// The bell is a pipe, not an eventfd: whether a write waits belongs to the open file, which would be
-// shared with the clients, who could have nicsim wait for ever. nicsim keeps both ends as pipe2 made them, and
-// shares neither: the receiver and the sender have one open file each, opened anew for reading and writing.
-// So the receiver can ring for itself when nicsim has died, and nobody who rings is the last to have the
-// pipe open and gets SIGPIPE for it: a ring is one system call. A sender that takes rings out again leaves its
-// receiver asleep, as one that sends nothing does.
+// The bell is a pipe, not an eventfd: whether a write waits belongs to the open file, which would
+// be shared with the clients, who could have nicsim wait for ever. nicsim keeps both ends as pipe2
+// made them, and shares neither: the receiver and the sender have one open file each, opened anew
+// for reading and writing. So the receiver can ring for itself when nicsim has died, and nobody who
+// rings is the last to have the pipe open and gets SIGPIPE for it: a ring is one system call. A
+// sender that takes rings out again leaves its receiver asleep, as one that sends nothing does.
 #pragma once
 
 #include <cstddef>

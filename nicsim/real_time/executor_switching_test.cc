@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A channel changes its executor at any moment, while datagrams flow. The sender is played as the library
-// plays it: it obeys the verdict before each send, and goes back to host only when nicsim has carried out all
-// that it was given.
+// A channel changes its executor at any moment, while datagrams flow. The sender is played as the
+// library plays it: it obeys the verdict before each send, and goes back to host only when nicsim
+// has carried out all that it was given.
 
 #include <doctest/doctest.h>
 

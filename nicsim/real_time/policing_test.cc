@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the admission guarantees holds with the real engine and carriers: for senders that keep to their
-// budgets, whatever the others do. Time is counted in packets here.
+// What the admission guarantees holds with the real engine and carriers: for senders that keep to
+// their budgets, whatever the others do. Time is counted in packets here.
 
 #include <doctest/doctest.h>
 #include <unistd.h>
@@ -51,8 +51,8 @@ struct Line {
   std::uint64_t late = 0;
 };
 
-// A network interface whose packets all take as long as the model says, and which carries out an ordinary
-// one whenever nothing else is there.
+// A network interface whose packets all take as long as the model says, and which carries out an
+// ordinary one whenever nothing else is there.
 struct Nic {
   std::uint64_t now = kStart;
   RealTimeEngine engine{[this] { return now; }};

@@ -1,19 +1,20 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// All real-time channels: opened, connected and closed as their processes ask, within what nicsim may
-// promise.
+// All real-time channels: opened, connected and closed as their processes ask, within what nicsim
+// may promise.
 //
-// A channel is carried out by nicsim, and so looked at by the engine, from when it first has the nic executor
-// until it ends: a sender that has been told to go back to host does so in its own time.
+// A channel is carried out by nicsim, and so looked at by the engine, from when it first has the
+// nic executor until it ends: a sender that has been told to go back to host does so in its own
+// time.
 //
 // Threads: nicsim's one.
 //
 // Invariants
-//   Memory and a place are promised to a channel from its opening until both its ends have gone, time of
-//   the network interface until either has. While a connected channel is on the nic executor, or something
-//   is still in the queue of one that was, ordinary transfers go packet by packet
-//   (Instruments::put_real_time_first).
+//   Memory and a place are promised to a channel from its opening until both its ends have gone,
+//   time of the network interface until either has. While a connected channel is on the nic
+//   executor, or something is still in the queue of one that was, ordinary transfers go packet by
+//   packet (Instruments::put_real_time_first).
 #pragma once
 
 #include <climits>
@@ -38,8 +39,8 @@ struct ChannelAnswer {
 
 class RealTimeChannels {
  public:
-  // `instruments` outlive it, and are put in place before the first process. Descriptors from number
-  // `kept_descriptors` on are kept for clients to come.
+  // `instruments` outlive it, and are put in place before the first process. Descriptors from
+  // number `kept_descriptors` on are kept for clients to come.
   explicit RealTimeChannels(Instruments& instruments, int kept_descriptors = INT_MAX)
       : instruments_(&instruments), kept_descriptors_(kept_descriptors) {}
   void observe(Instruments& instruments) { instruments_ = &instruments; }

@@ -4,32 +4,36 @@
 #include "nicsim/real_time/real_time_engine.h"
 
 #include <algorithm>
-#include <chrono>
 
 namespace vmmc::nicsim::real_time {
-
-// steady_clock is CLOCK_MONOTONIC here.
-std::uint64_t monotonic_ns() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
-}
 
 void RealTimeEngine::add(Carrier& carrier) {
   const auto after = std::upper_bound(
       carriers_.begin(), carriers_.end(), carrier.deadline(),
       [](std::uint64_t deadline, const Carrier* other) { return deadline < other->deadline(); });
   carriers_.insert(after, &carrier);
+  find_shortest_interval();
 }
 
-void RealTimeEngine::remove(Carrier& carrier) { std::erase(carriers_, &carrier); }
+void RealTimeEngine::remove(Carrier& carrier) {
+  std::erase(carriers_, &carrier);
+  find_shortest_interval();
+}
+
+void RealTimeEngine::find_shortest_interval() {
+  shortest_interval_ = UINT64_MAX;
+  for (const Carrier* const carrier : carriers_)
+    shortest_interval_ = std::min(shortest_interval_, carrier->interval());
+}
 
 bool RealTimeEngine::is_idle() const {
   return std::all_of(carriers_.begin(), carriers_.end(),
                      [](const Carrier* carrier) { return carrier->is_idle(); });
 }
 
-// Reads the clock also if nothing waits: what is sent next was not sent before that.
+// Reads the clock also if nothing waits: what is sent next was not sent before that. And once more
+// before it carries out what it has found: that may have been sent after the first look at the
+// clock, and is not to be taken for older than it is.
 RealTimeEngine::Served RealTimeEngine::serve_packet() {
   if (carriers_.empty()) return Served::kNothing;
   const std::uint64_t now = clock_();
@@ -37,7 +41,7 @@ RealTimeEngine::Served RealTimeEngine::serve_packet() {
   for (const bool beyond_budget : {false, true}) {
     for (Carrier* const carrier : carriers_) {
       if (!carrier->has_packet(now, beyond_budget)) continue;
-      carrier->serve(now, beyond_budget);
+      carrier->serve(clock_(), beyond_budget);
       return beyond_budget ? Served::kBeyondBudget : Served::kPacket;
     }
   }

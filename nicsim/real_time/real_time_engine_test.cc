@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "nicsim/real_time/testing/channel_ends.h"
@@ -70,12 +72,36 @@ TEST_CASE(
   f.engine.add(honest.carrier);
   for (int n = 0; n < 8; ++n) REQUIRE(greedy.sender.send_page(8, f.now));
   for (int n = 0; n < 4; ++n) REQUIRE(honest.sender.send_page(8, f.now));
-  // Two of the greedy one, four of the honest one, and one that is beyond the budget ends the round.
+  // Two of the greedy one, four of the honest one, and one that is beyond the budget ends the
+  // round.
   CHECK(f.engine.serve_all());
   CHECK(honest.memory.verdict().carried_out.load() == 4);
   CHECK(greedy.memory.verdict().carried_out.load() == 3);
   CHECK(f.engine.serve_packet() == Served::kBeyondBudget);
   CHECK(greedy.memory.verdict().refused.load() == 2);
+}
+
+TEST_CASE("what is sent while nicsim looks at its clock is as old as its sender says") {
+  std::uint64_t now = 1'000'000'000;
+  std::function<void()> meanwhile = [] {};
+  RealTimeEngine engine([&] {
+    const std::uint64_t read = now;
+    std::exchange(meanwhile, [] {})();
+    return read;
+  });
+  Line line(20'000, 1);
+  engine.add(line.carrier);
+  REQUIRE(line.sender.send_page(8, now));
+  CHECK(engine.serve_all());
+  REQUIRE(line.receiver.receive()->place == wire::DatagramPlace::kPage);
+  now += 99'900;
+  meanwhile = [&] {
+    now += 100;  // a period after the first one, and so within the budget
+    REQUIRE(line.sender.send_page(8, now));
+  };
+  CHECK(engine.serve_all());
+  CHECK(line.receiver.receive()->place == wire::DatagramPlace::kPage);
+  CHECK(line.memory.verdict().refused.load() == 0);
 }
 
 TEST_CASE("nonsense in one channel does not disturb another") {
@@ -100,6 +126,19 @@ TEST_CASE("nonsense in one channel does not disturb another") {
   }
   CHECK(bad.memory.verdict().refused.load() > 0);
   CHECK(good.memory.verdict().refused.load() == 0);
+}
+
+TEST_CASE("the interval of the busiest channel") {
+  Fixture f;
+  Line slow(50'000, 2);
+  Line busy(50'000, 10);
+  CHECK(f.engine.shortest_interval() == UINT64_MAX);
+  f.engine.add(slow.carrier);
+  CHECK(f.engine.shortest_interval() == 50'000);
+  f.engine.add(busy.carrier);
+  CHECK(f.engine.shortest_interval() == 10'000);
+  f.engine.remove(busy.carrier);
+  CHECK(f.engine.shortest_interval() == 50'000);
 }
 
 TEST_CASE("when something is to be done though nobody sends") {

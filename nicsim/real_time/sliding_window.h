@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A budget's sliding period: at most so many events in any period. Allocates when it is made, and never
-// again.
+// A budget's sliding period: at most so many events in any period. Allocates when it is made, and
+// never again.
 //
 // Threads: one.
 #pragma once
@@ -20,8 +20,8 @@ class SlidingWindow {
   // From when on one more is within the budget.
   std::uint64_t earliest() const { return count_ < times_.size() ? 0 : times_[next_] + period_; }
   bool admits(std::uint64_t time) const { return time >= earliest(); }
-  // Not before earliest(): then each place's times are a period apart, so the order among them does not
-  // matter.
+  // Not before earliest(): then each place's times are a period apart, so the order among them does
+  // not matter.
   void add(std::uint64_t time) {
     times_[next_] = time;
     next_ = next_ + 1 == times_.size() ? 0 : next_ + 1;

@@ -5,20 +5,15 @@
 // admitted. All memory is anonymous (memfd), made and allocated by nicsim when the channel is
 // opened, in four parts by who writes:
 //
-//   part        writer                       reader                     holds
-//   source      sender                       receiver (read-only)       pages that are lent,
-//               buffers for long
-//                                                                       datagrams, the outgoing
-//                                                                       queue
-//   arrival     the executor: the sender     receiver                   the arrival queue, the
-//               receiver's buffers for long (host) or nicsim (nic)
-//               datagrams, the bell
-//   demand      receiver                     sender (read-only)         pages and buffers that come
-//               back, histogram
-//   verdict     nicsim                       both (read-only)           who is executor, who has
-//               ended, what comes back
-//                                                                       from datagrams that were
-//                                                                       lost
+//   source   Written by the sender, read by the receiver (read-only). Holds the pages that are
+//            lent, the sender's buffers for long datagrams, and the outgoing queue.
+//   arrival  Written by the executor, that is by the sender (host) or by nicsim (nic), read by the
+//            receiver. Holds the arrival queue, the receiver's buffers for long datagrams, and the
+//            bell.
+//   demand   Written by the receiver, read by the sender (read-only). Holds the pages and buffers
+//            that come back, and the histogram.
+//   verdict  Written by nicsim, read by both (read-only). Holds who is executor, who has ended, and
+//            what comes back from datagrams that were lost.
 //
 // A datagram of at most kPageSize bytes stands in one of the sender's pages, and the page is lent:
 // the receiver reads it where it is and gives it back. A longer one is cut into fragments, each of
@@ -39,13 +34,14 @@
 //   Datagram n since the channel was connected (0, 1, ...) stands in slot n % kChannelSlots of the
 //   arrival queue, and is there when the slot's sequence is n + 1. Datagrams arrive in the order
 //   they were sent; numbers of those that were lost are filled with kLost slots, so that none is
-//   missing without a word. The outgoing queue has a count of its own; the slot of the k-th datagram
-//   put there (0, 1, ...), and its buffer of the source part, are free when Verdict::carried_out is
-//   above k. A page or buffer is with exactly one side. At most `depth` are out, so that no queue ever
-//   overflows; those that were lost are not out, so nicsim writes a slot only if the receiver has
-//   passed the one that was there before. Whoever changes from one executor to the other has nothing under
-//   way: the sender looks at Verdict::executor before each send, goes to nic at once, and back to
-//   host only when nicsim has carried out all of its outgoing queue.
+//   missing without a word. The outgoing queue has a count of its own; the slot of the k-th
+//   datagram put there (0, 1, ...), and its buffer of the source part, are free when
+//   Verdict::carried_out is above k. A page or buffer is with exactly one side. At most `depth` are
+//   out, so that no queue ever overflows; those that were lost are not out, so nicsim writes a slot
+//   only if the receiver has passed the one that was there before. Whoever changes from one
+//   executor to the other has nothing under way: the sender looks at Verdict::executor before each
+//   send, goes to nic at once, and back to host only when nicsim has carried out all of its
+//   outgoing queue.
 //
 // What a crash at any instruction leaves behind
 //   A dead sender: what had arrived stays readable, lent pages stay with the receiver until it
@@ -78,9 +74,9 @@ enum class DatagramPlace : std::uint32_t {
 
 // One cache line. All but `sequence` is plain data that becomes visible through it.
 struct alignas(kCacheLineSize) DatagramSlot {
-  // Of the arrival queue: number + 1. Of the outgoing queue, which has those datagrams only that the
-  // sender did not carry out itself: how many of them have been put into it, this one included; it
-  // stands in slot (sequence - 1) % kChannelSlots.
+  // Of the arrival queue: number + 1. Of the outgoing queue, which has those datagrams only that
+  // the sender did not carry out itself: how many of them have been put into it, this one included;
+  // it stands in slot (sequence - 1) % kChannelSlots.
   std::atomic<std::uint64_t> sequence;
   std::uint64_t sent;  // ns, CLOCK_MONOTONIC, when the send was called
   std::uint64_t number;
@@ -212,11 +208,12 @@ static_assert(sizeof(ConnectChannelRequest) == 32);
 //   to the receiver: source (read-only), arrival, demand, verdict (read-only), its bell
 //   to the sender:   source, demand (read-only), verdict (read-only), the receiver's bell, and,
 //                    unless the channel demands nic, arrival
-// A client that gets fewer, as it can have no more descriptors, must not use the channel, and closes it.
-// The bell is a pipe that does not wait. It is rung by writing 8 bytes, and a read takes as many rings as
-// it has room for; a ring that finds it full is dropped. Receiver, sender and nicsim share no open file of
-// it, so none can have another wait. The clients' are for reading and writing: a receiver rings for itself
-// when nicsim has died, and whoever rings is never without a reader.
+// A client that gets fewer, as it can have no more descriptors, must not use the channel, and
+// closes it. The bell is a pipe that does not wait. It is rung by writing 8 bytes, and a read takes
+// as many rings as it has room for; a ring that finds it full is dropped. Receiver, sender and
+// nicsim share no open file of it, so none can have another wait. The clients' are for reading and
+// writing: a receiver rings for itself when nicsim has died, and whoever rings is never without a
+// reader.
 // `reason`: of a refusal, what the figures were: kNicOvercommitted: thousandths of the NIC that
 // would be in use and that may be; kDeadlineTooShort: ns that the response would take and the
 // deadline; kReservationFull: bytes; kTooManyChannels: channels of the process, or of all.

@@ -78,6 +78,7 @@ TEST_CASE("S14.9 what a killed sender has sent is received, lent pages included;
                    vmmc_rtz_channel* const channel = open(kMixed, 8);
                    const vmmc_rtz_datagram first = receive(channel);
                    part.meet();
+                   while (counters_of(channel).sent < kSent) ::usleep(100);  // nicsim carries them out
                    const auto killed = static_cast<pid_t>(part.value(kPid).load());
                    ::kill(killed, SIGKILL);
                    ::usleep(30'000);
@@ -107,7 +108,6 @@ TEST_CASE("S14.9 what a killed sender has sent is received, lent pages included;
                    void* memory = nullptr;  // acquired, and never sent
                    EXPECT(vmmc_rtz_acquire(channel, 1, &memory) == VMMC_OK);
                    part.value(kPid) = static_cast<std::uint64_t>(::getpid());
-                   ::usleep(20'000);  // nicsim has carried it out by then
                    part.meet();
                    part.expect_to_be_killed();
                    for (;;) ::pause();
@@ -283,42 +283,44 @@ TEST_CASE(
 TEST_CASE("S14.9 a receiver that takes back what it has said does not keep a sender from closing") {
   NicsimProcess nicsim;
   constexpr std::uint64_t kSent = vmmc::wire::kChannelSlots + 40;
-  run_processes(nicsim,
-                {[](Part& part) {
-                   attach();
-                   vmmc_rtz_channel* const channel = open_with(VMMC_EXECUTOR_NIC, kShort);
-                   for (std::uint64_t i = 0; i < kSent; ++i) {
-                     give_back(channel, receive(channel));
-                   }
-                   std::atomic<std::uint64_t>& received = own_demand().received;
-                   const std::uint64_t before = received.exchange(0);
-                   part.meet();
-                   part.meet();  // the sender has closed
-                   received = before;
-                   const vmmc_rtz_datagram last = receive(channel);
-                   EXPECT(last.number == kSent);
-                   EXPECT(is_filled(last, kSent));
-                   vmmc_rtz_datagram none{};
-                   EXPECT(vmmc_rtz_receive(channel, &none, kPatience) == VMMC_END);
-                 },
-                 [](Part& part) {
-                   attach();
-                   vmmc_rtz_channel* const channel = connect(0);
-                   for (std::uint64_t i = 0; i < kSent; ++i) send(channel, 100, i);
-                   void* last = nullptr;
-                   int status = VMMC_OK;
-                   while ((status = vmmc_rtz_acquire(channel, 100, &last)) == VMMC_ERR_NO_PAGE) {
-                     ::usleep(50);
-                   }
-                   EXPECT(status == VMMC_OK);
-                   fill(last, 100, kSent);
-                   part.meet();
-                   ::usleep(2000);  // the budget allows it again
-                   EXPECT(vmmc_rtz_send(channel, last, 100, 0) == VMMC_OK);
-                   EXPECT(vmmc_rtz_close(channel) == VMMC_OK);
-                   part.meet();
-                   EXPECT(vmmc_finalize() == VMMC_OK);
-                 }});
+  run_processes(
+      nicsim, {[](Part& part) {
+                 attach();
+                 vmmc_rtz_channel* const channel = open_with(VMMC_EXECUTOR_NIC, kShort);
+                 for (std::uint64_t i = 0; i < kSent; ++i) {
+                   give_back(channel, receive(channel));
+                 }
+                 part.meet();  // the sender has its page: with what is said next it would get none
+                 std::atomic<std::uint64_t>& received = own_demand().received;
+                 const std::uint64_t before = received.exchange(0);
+                 part.meet();
+                 part.meet();  // the sender has closed
+                 received = before;
+                 const vmmc_rtz_datagram last = receive(channel);
+                 EXPECT(last.number == kSent);
+                 EXPECT(is_filled(last, kSent));
+                 vmmc_rtz_datagram none{};
+                 EXPECT(vmmc_rtz_receive(channel, &none, kPatience) == VMMC_END);
+               },
+               [](Part& part) {
+                 attach();
+                 vmmc_rtz_channel* const channel = connect(0);
+                 for (std::uint64_t i = 0; i < kSent; ++i) send(channel, 100, i);
+                 void* last = nullptr;
+                 int status = VMMC_OK;
+                 while ((status = vmmc_rtz_acquire(channel, 100, &last)) == VMMC_ERR_NO_PAGE) {
+                   ::usleep(50);
+                 }
+                 EXPECT(status == VMMC_OK);
+                 part.meet();
+                 fill(last, 100, kSent);
+                 part.meet();
+                 ::usleep(2000);  // the budget allows it again
+                 EXPECT(vmmc_rtz_send(channel, last, 100, 0) == VMMC_OK);
+                 EXPECT(vmmc_rtz_close(channel) == VMMC_OK);
+                 part.meet();
+                 EXPECT(vmmc_finalize() == VMMC_OK);
+               }});
 }
 
 TEST_CASE(

@@ -38,10 +38,12 @@ constexpr bool kSanitized = false;
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 extern "C" {
+// NOLINTBEGIN(readability-identifier-naming): the C library's names
 void* __libc_malloc(size_t size);
 void* __libc_calloc(size_t count, size_t size);
 void* __libc_realloc(void* memory, size_t size);
 void __libc_free(void* memory);
+// NOLINTEND(readability-identifier-naming)
 
 void* malloc(size_t size) {
   note_allocation();

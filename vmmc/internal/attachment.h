@@ -112,7 +112,7 @@ class Attachment {
   Notifications notifications_;
   const std::unique_ptr<DestinationSpace> space_;
   RealTimeChannels real_time_channels_;  // the connection's thread tells it of the end
-  ControlConnection connection_;  // its thread uses the waiter and the notifications
+  ControlConnection connection_;         // its thread uses the waiter and the notifications
   Rings rings_;
   SendQueue queue_;
   NicsimSegments nicsim_segments_;

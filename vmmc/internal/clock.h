@@ -4,20 +4,14 @@
 // Deadlines on the monotonic clock, in ns, or in simulated time. Async-signal-safe.
 #pragma once
 
-#include <time.h>
-
 #include <cstdint>
 
+#include "platform/clock.h"
 #include "vmmc/internal/simulated_time.h"
 
 namespace vmmc::internal {
 
-inline std::uint64_t monotonic_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
+using platform::monotonic_ns;
 
 // A timeout that counts from the first time that it is asked for: who finds what he waits for at once
 // pays for no look at the clock.

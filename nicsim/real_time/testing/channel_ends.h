@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// For unit tests: the sender and the receiver of a channel with the nic executor, as the library would
-// play them, and their books: who has which page and buffer.
+// For unit tests: the sender and the receiver of a channel with the nic executor, as the library
+// would play them, and their books: who has which page and buffer.
 #pragma once
 
 #include <doctest/doctest.h>

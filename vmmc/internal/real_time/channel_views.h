@@ -82,4 +82,10 @@ struct ReceiverViews {
   const std::atomic<bool>* nicsim_gone = nullptr;
 };
 
+// One more, of a counter that only the calling thread changes and others look at.
+inline void count(std::atomic<std::uint64_t>& counter,
+                  std::memory_order order = std::memory_order_relaxed) {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, order);
+}
+
 }  // namespace vmmc::internal

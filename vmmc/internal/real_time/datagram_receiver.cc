@@ -18,21 +18,12 @@
 namespace vmmc::internal {
 namespace {
 
-// Of those that only this end changes.
-void count(std::atomic<std::uint64_t>& counter,
-           std::memory_order order = std::memory_order_relaxed) {
-  counter.store(counter.load(std::memory_order_relaxed) + 1, order);
-}
-
 constexpr std::uint32_t kRestEvery = 8;  // one of so many waits sleeps at once
 
-// How long to look before sleeping, ns. As far apart as the messages of a channel that is used at a
-// third of its budget: who gets them so often is not to pay for falling asleep and waking between two.
+// How long to look before sleeping, ns: until the next message of a channel that is used at a third of its
+// budget.
 std::uint64_t look_time(const ChannelTerms& terms) {
-  constexpr std::uint64_t kIntervals = 3;
-  constexpr std::uint64_t kLongest = 200'000;
-  const std::uint64_t interval = terms.period / std::max(terms.messages, 1u);
-  return std::clamp(kIntervals * interval, platform::AdaptiveWait::kDefaultBudget, kLongest);
+  return platform::AdaptiveWait::budget_for(terms.period / std::max(terms.messages, 1u));
 }
 
 template <typename T>

@@ -14,11 +14,6 @@
 namespace vmmc::internal {
 namespace {
 
-// Of those that only one thread changes.
-void count(std::atomic<std::uint64_t>& counter) {
-  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-}
-
 // Never waits, and what finds the bell full has been heard already. No SIGPIPE: the bell's open file is for
 // reading, too, so there is a reader when everybody else has gone. errno stays as it is.
 void ring(int bell) {
