@@ -125,13 +125,26 @@ void TransferEngine::note_made(const Process& process, const std::optional<Packe
   instruments_.trace.write(entry);
 }
 
+// A packet over more stretches of redirected memory than one step moves is no longer than these.
+std::optional<Packet> TransferEngine::next_packet(const Process& process) const {
+  const Transfer& transfer = process.transfer;
+  auto packet = Packetizer(process.outgoing_pages, transfer.descriptor.destination + transfer.done,
+                           transfer.length - transfer.done)
+                    .next();
+  if (!packet || !transfer.is_update()) return packet;
+  const ExportedBuffer* const buffer = backplane_.deliver(*packet).buffer;
+  if (buffer == nullptr || buffer->redirections.empty()) return packet;
+  Landing landing;
+  if (find_landing(process, packet->length, landing)) {
+    packet->length = static_cast<std::uint32_t>(landing.bytes);
+  }
+  return packet;
+}
+
 wire::Status TransferEngine::advance_packet(Process& process) {
   Transfer& transfer = process.transfer;
   const bool traced = is_in_trace(instruments_, transfer.traced);
-  const auto packet =
-      Packetizer(process.outgoing_pages, transfer.descriptor.destination + transfer.done,
-                 transfer.length - transfer.done)
-          .next();
+  const auto packet = next_packet(process);
   std::array<std::byte, wire::kTraceContentBytes> first;
   std::span<const std::byte> content;
   if (traced && packet && transfer.is_update()) {

@@ -23,7 +23,6 @@ using nicsim::testing::events_of;
 using nicsim::testing::operations_of;
 using nicsim::testing::records_of;
 using wire::Status;
-using wire::TraceEvent;
 using enum wire::TraceEvent;
 using Events = std::vector<wire::TraceEvent>;
 using Action = FaultPlan::Action;

@@ -97,6 +97,7 @@ class TransferEngine {
   bool may_go_on(const Process& process);
   wire::Status packet_step(Process& process);
   wire::Status begin_traced(Process& process);
+  std::optional<Packet> next_packet(const Process& process) const;
   wire::Status advance_packet(Process& process);
   wire::Status move_packet(Process& process, const Packet& packet,
                            std::span<const std::byte> content);
