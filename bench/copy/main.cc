@@ -157,9 +157,8 @@ class Bench {
 void print_head(const Settings& settings, int own_core, int partner_core) {
   const MachineFacts machine = read_machine_facts();
   const platform::CopyFacts facts = platform::read_copy_facts();
-  std::printf("VMMC copies, %s\n  machine    %s, %ld cores%s\n", machine.date.c_str(),
-              machine.cpu_model.c_str(), machine.cores,
-              machine.virtual_machine ? " (virtual machine)" : "");
+  std::printf("VMMC copies, %s\n  machine    %s\n", machine.date.c_str(),
+              describe_machine(machine).c_str());
   std::printf(
       "  facts      32-byte vectors: %s, fast rep movs: %s, with aliases: %s, "
       "shared cache %zu KiB\n",

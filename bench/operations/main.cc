@@ -224,10 +224,9 @@ int run_rank(const Settings& settings) {
   if (rank() == 0) {
     const MachineFacts facts = read_machine_facts();
     std::printf(
-        "VMMC operations between two processes, %s\n  machine    %s, %ld cores%s\n"
+        "VMMC operations between two processes, %s\n  machine    %s\n"
         "  placement  %s\n\n",
-        facts.date.c_str(), facts.cpu_model.c_str(), facts.cores,
-        facts.virtual_machine ? " (virtual machine)" : "", placement_of_this_run().c_str());
+        facts.date.c_str(), describe_machine(facts).c_str(), placement_of_this_run().c_str());
     print_head();
   }
   const std::uint64_t count = settings.iterations;

@@ -5,37 +5,12 @@
 #include <boost/json.hpp>
 #include <cstdio>
 
+#include "bench/support/json_lines.h"
+
 namespace vmmc::bench {
 namespace {
 
 namespace json = boost::json;
-
-void print(const json::object& line) {
-  std::printf("%s\n", json::serialize(line).c_str());
-  std::fflush(stdout);
-}
-
-// Microseconds; a dash where the percentile rests on too few samples to mean anything.
-std::string microseconds(const platform::Histogram& histogram, double percent, double divisor) {
-  if (percent > 50 && percent < 100 && !histogram.resolves(percent)) return "-";
-  const auto value =
-      static_cast<double>(percent < 100 ? histogram.percentile(percent) : histogram.max());
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f", value / divisor / 1000.0);
-  return text;
-}
-
-json::object percentiles(const platform::Histogram& histogram, std::uint64_t divisor) {
-  json::object result{{"p50_ns", histogram.percentile(50) / divisor},
-                      {"p99_ns", histogram.percentile(99) / divisor},
-                      {"p99.9_ns", histogram.percentile(99.9) / divisor},
-                      {"max_ns", histogram.max() / divisor},
-                      {"min_ns", histogram.min() / divisor},
-                      {"samples", histogram.count()}};
-  if (!histogram.resolves(99)) result["p99_ns"] = nullptr;
-  if (!histogram.resolves(99.9)) result["p99.9_ns"] = nullptr;
-  return result;
-}
 
 // Bytes (or messages) per nanosecond at a percentile of the durations.
 double per_nanosecond(std::uint64_t amount, const platform::Histogram& durations, double percent) {
@@ -70,35 +45,19 @@ void Report::header(const std::string& placement, const ClockProbe& probe) {
   constexpr const char* kAsked[] = {"auto", "nic", "host"};  // by enum vmmc_executor
   const char* asked = kAsked[options_.executor];
   if (options_.json) {
-    print({{"type", "machine"},
-           {"date", facts.date},
-           {"cpu", facts.cpu_model},
-           {"cores", facts.cores},
-           {"virtual_machine", facts.virtual_machine},
-           {"kernel", facts.kernel},
-           {"governor", facts.governor},
-           {"placement", placement},
-           {"wait", wait},
-           {"executor_asked", asked},
-           {"clock_read_ns", probe.read_cost},
-           {"longest_stall_ns", probe.longest_gap},
-           {"stalls_over_10us", probe.gaps},
-           {"stall_probe_ns", probe.duration}});
-    return;
+    json::object line = machine_line(facts, probe);
+    line["placement"] = placement;
+    line["wait"] = wait;
+    line["executor_asked"] = asked;
+    return print_line(line);
   }
   std::printf("VMMC between two processes, %s\n", facts.date.c_str());
-  std::printf("  machine    %s, %ld %s%s\n", facts.cpu_model.c_str(), facts.cores,
-              facts.cores == 1 ? "core" : "cores",
-              facts.virtual_machine ? " (virtual machine)" : "");
+  std::printf("  machine    %s\n", describe_machine(facts).c_str());
   std::printf("  kernel     %s, governor %s\n", facts.kernel.c_str(), facts.governor.c_str());
   std::printf("  placement  %s\n", placement.c_str());
   std::printf("  waiting    %s; executor asked for: %s\n", wait, asked);
-  std::printf(
-      "  host noise longest stall %.0f us, %llu stalls of more than 10 us, in %.1f s of reading "
-      "the clock "
-      "(%llu ns a look)\n",
-      static_cast<double>(probe.longest_gap) / 1e3, static_cast<unsigned long long>(probe.gaps),
-      static_cast<double>(probe.duration) / 1e9, static_cast<unsigned long long>(probe.read_cost));
+  std::printf("  host noise %s of reading the clock (%llu ns a look)\n",
+              describe_stalls(probe).c_str(), static_cast<unsigned long long>(probe.read_cost));
   std::fflush(stdout);
 }
 
@@ -117,17 +76,18 @@ void Report::pingpong(std::uint64_t bytes, const platform::Histogram& round_trip
                       {"sends_per_message", sends},
                       {"executor", executor}};
     line["one_way"] = percentiles(round_trips, 2);
-    print(line);
+    print_line(line);
     return;
   }
   begin_table("pingpong",
               "Latency in us: half of the round trip. Messages over 8 bytes need a second send, of "
               "their flag.\n"
               "    size  sends      p50      p99    p99.9        max  samples  executor");
-  std::printf("%8s %6d %8s %8s %8s %10s %8llu  %s\n", format_size(bytes).c_str(), sends,
-              microseconds(round_trips, 50, 2).c_str(), microseconds(round_trips, 99, 2).c_str(),
-              microseconds(round_trips, 99.9, 2).c_str(), microseconds(round_trips, 100, 2).c_str(),
-              static_cast<unsigned long long>(round_trips.count()), executor.c_str());
+  std::printf(
+      "%8s %6d %8s %8s %8s %10s %8llu  %s\n", format_size(bytes).c_str(), sends,
+      percentile_text(round_trips, 50, 2).c_str(), percentile_text(round_trips, 99, 2).c_str(),
+      percentile_text(round_trips, 99.9, 2).c_str(), percentile_text(round_trips, 100, 2).c_str(),
+      static_cast<unsigned long long>(round_trips.count()), executor.c_str());
   std::fflush(stdout);
 }
 
@@ -139,16 +99,16 @@ void Report::bandwidth(const BurstPlan& plan, const BurstResult& result,
   const double slow = per_nanosecond(amount, result.bursts, 90);
   const double copy = per_nanosecond(amount, result.copies, 50);
   if (options_.json) {
-    print({{"type", "bandwidth"},
-           {"bytes", plan.bytes},
-           {"messages_per_burst", messages},
-           {"window", plan.window},
-           {"bursts", result.bursts.count()},
-           {"p50_gb_per_s", median},
-           {"slowest_tenth_gb_per_s", slow},
-           {"memcpy_p50_gb_per_s", copy},
-           {"ratio_to_memcpy", copy > 0 ? median / copy : 0.0},
-           {"executor", executor}});
+    print_line({{"type", "bandwidth"},
+                {"bytes", plan.bytes},
+                {"messages_per_burst", messages},
+                {"window", plan.window},
+                {"bursts", result.bursts.count()},
+                {"p50_gb_per_s", median},
+                {"slowest_tenth_gb_per_s", slow},
+                {"memcpy_p50_gb_per_s", copy},
+                {"ratio_to_memcpy", copy > 0 ? median / copy : 0.0},
+                {"executor", executor}});
     return;
   }
   begin_table("bandwidth",
@@ -166,13 +126,13 @@ void Report::rate(const BurstPlan& plan, const BurstResult& result, const std::s
   const double median = per_nanosecond(plan.slots, result.bursts, 50) * 1000.0;
   const double slow = per_nanosecond(plan.slots, result.bursts, 90) * 1000.0;
   if (options_.json) {
-    print({{"type", "rate"},
-           {"bytes", plan.bytes},
-           {"messages_per_burst", plan.slots},
-           {"bursts", result.bursts.count()},
-           {"p50_million_per_s", median},
-           {"slowest_tenth_million_per_s", slow},
-           {"executor", executor}});
+    print_line({{"type", "rate"},
+                {"bytes", plan.bytes},
+                {"messages_per_burst", plan.slots},
+                {"bursts", result.bursts.count()},
+                {"p50_million_per_s", median},
+                {"slowest_tenth_million_per_s", slow},
+                {"executor", executor}});
     return;
   }
   std::printf(
@@ -195,7 +155,7 @@ void Report::fixed_rate(std::uint64_t bytes, std::uint64_t count, const FixedRat
                       {"executor", executor}};
     line["latency_from_due_time"] = percentiles(result.latency, 1);
     line["sent_late_by"] = percentiles(result.lateness, 1);
-    print(line);
+    print_line(line);
     return;
   }
   begin_table("fixed-rate",
@@ -204,26 +164,22 @@ void Report::fixed_rate(std::uint64_t bytes, std::uint64_t count, const FixedRat
               "    size  wanted/s  achieved      p50      p99    p99.9        max  executor");
   std::printf("%8s %9llu %9.0f %8s %8s %8s %10s  %s\n", format_size(bytes).c_str(),
               static_cast<unsigned long long>(options_.rate), achieved,
-              microseconds(result.latency, 50, 1).c_str(),
-              microseconds(result.latency, 99, 1).c_str(),
-              microseconds(result.latency, 99.9, 1).c_str(),
-              microseconds(result.latency, 100, 1).c_str(), executor.c_str());
+              percentile_text(result.latency, 50, 1).c_str(),
+              percentile_text(result.latency, 99, 1).c_str(),
+              percentile_text(result.latency, 99.9, 1).c_str(),
+              percentile_text(result.latency, 100, 1).c_str(), executor.c_str());
   std::printf("%28s %8s %8s %8s %10s  of which the sender was late\n", "",
-              microseconds(result.lateness, 50, 1).c_str(),
-              microseconds(result.lateness, 99, 1).c_str(),
-              microseconds(result.lateness, 99.9, 1).c_str(),
-              microseconds(result.lateness, 100, 1).c_str());
+              percentile_text(result.lateness, 50, 1).c_str(),
+              percentile_text(result.lateness, 99, 1).c_str(),
+              percentile_text(result.lateness, 99.9, 1).c_str(),
+              percentile_text(result.lateness, 100, 1).c_str());
   std::fflush(stdout);
 }
 
 void Report::footer() {
-  const CoreTime end = read_core_time();
-  const std::uint64_t total = end.total - at_start_.total;
-  const std::uint64_t stolen = end.stolen - at_start_.stolen;
-  const double percent =
-      total == 0 ? 0.0 : 100.0 * static_cast<double>(stolen) / static_cast<double>(total);
+  const double percent = stolen_percent(at_start_, read_core_time());
   if (options_.json) {
-    print(
+    print_line(
         {{"type", "end"}, {"stolen_percent", percent}, {"checked", "every byte of every message"}});
     return;
   }

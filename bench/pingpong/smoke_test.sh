@@ -9,13 +9,7 @@ export VMMC_NICSIM="$PWD/$1"
 vmmcrun="$PWD/$2"
 pingpong="$PWD/$3"
 
-# expect PATTERN OUTPUT
-expect() {
-  if ! grep -qE -- "$1" <<< "$2"; then
-    printf 'expected: %s\ngot:\n%s\n' "$1" "$2" >&2
-    exit 1
-  fi
-}
+. bench/support/expect.sh
 
 for executor in nic host; do
   output=$("$pingpong" --smoke --executor $executor)
@@ -32,10 +26,7 @@ done
 expect '^ +4 +1 .* 20  host$' "$("$pingpong" --smoke --mode pingpong --size 4)"
 
 output=$("$pingpong" --smoke --json --executor nic)
-for type in machine pingpong bandwidth rate fixed-rate end; do
-  expect "^\{\"type\":\"$type\",.*\}\$" "$output"
-done
-if grep -qv '^{.*}$' <<< "$output"; then echo "a line is no JSON object" >&2; exit 1; fi
+expect_json "$output" machine pingpong bandwidth rate fixed-rate end
 
 for wait in adaptive pause yield block; do
   expect "waiting +$wait" "$("$pingpong" --smoke --mode pingpong --size 64 --wait $wait)"

@@ -75,13 +75,15 @@ CallCount::CallCount(pid_t process)
 
 CallCount::~CallCount() { ::close(report_); }
 
-std::uint64_t CallCount::finish() {
+Calls CallCount::finish() {
   ::kill(strace_, SIGINT);
   ::waitpid(strace_, nullptr, 0);
   std::ifstream file(path_of(report_));
-  std::uint64_t calls = 0;
-  for (std::string line; std::getline(file, line);)
-    if (line.ends_with(" total")) calls = std::stoull(line);
+  Calls calls;
+  for (std::string line; std::getline(file, line);) {
+    if (line.ends_with(" sched_yield")) calls.yields = std::stoull(line);
+    if (line.ends_with(" total")) calls.all = std::stoull(line);
+  }
   return calls;
 }
 

@@ -12,6 +12,11 @@
 
 namespace vmmc::bench {
 
+struct Calls {
+  std::uint64_t all = 0;
+  std::uint64_t yields = 0;  // of these, sched_yield: by who waits and lets others run
+};
+
 class CallCount {
  public:
   static bool available();  // strace is there, and permitted
@@ -23,7 +28,7 @@ class CallCount {
   CallCount& operator=(const CallCount&) = delete;
 
   // Since then. Lets go of the process, if it has not ended.
-  std::uint64_t finish();
+  Calls finish();
 
  private:
   int report_;

@@ -64,10 +64,10 @@ void add_round(Lane& lane, const CaptureFile& file) {
   lane.summary.nicsim_ns.push_back(static_cast<double>(trial.nicsim_time) / frames);
 }
 
-double calls_of(Lane lane, Counted counted, const CaptureFile& file) {
+CallsOfFrame calls_of(Lane lane, Counted counted, const CaptureFile& file) {
   lane.plan.counted = counted;
   const Trial trial = run(lane, file);
-  return static_cast<double>(trial.calls) / static_cast<double>(trial.tally.frames);
+  return each(trial.calls, trial.tally.frames);
 }
 
 void add_calls(Lane& lane, const CaptureFile& file) {

@@ -75,7 +75,9 @@ void FrameSender::send_batch(std::size_t count, Sent& sent) {
     messages[i].msg_hdr.msg_iovlen = 1;
   }
   for (std::size_t done = 0; done < count;) {
+    const std::uint64_t before = now();
     const int taken = ::sendmmsg(socket_, messages + done, static_cast<unsigned>(count - done), 0);
+    sent.in_calls += now() - before;
     if (taken < 0) {
       if (errno != ENOBUFS && errno != EAGAIN) fail_by_errno("sendmmsg");
       ++sent.refused;

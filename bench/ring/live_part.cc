@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bench/ring/live_part.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "bench/ring/trial.h"
@@ -62,15 +63,16 @@ void add_costs(Lane& lane, const Settings& settings, std::uint32_t bytes) {
   const auto frames = static_cast<double>(std::max<std::uint64_t>(trial.tally.frames, 1));
   lane.summary.receiver_ns.push_back(static_cast<double>(trial.receiver_time) / frames);
   lane.summary.nicsim_ns.push_back(static_cast<double>(trial.nicsim_time) / frames);
-  lane.summary.sender_ns.push_back(static_cast<double>(trial.sender_time) / frames);
+  const auto sent = static_cast<double>(std::max<std::uint64_t>(trial.sent.frames, 1));
+  lane.summary.sender_ns.push_back(static_cast<double>(trial.sent.in_calls) / sent);
 }
 
-double calls_of(TrialPlan plan, Counted counted, const Settings& settings, std::uint32_t bytes) {
+CallsOfFrame calls_of(TrialPlan plan, Counted counted, const Settings& settings,
+                      std::uint32_t bytes) {
   plan.counted = counted;
   const Trial trial = try_interface(plan, bytes, settings.common_rate, 4 * settings.duration);
   check_interface_trial(plan, trial);
-  const auto frames = static_cast<double>(std::max<std::uint64_t>(trial.tally.frames, 1));
-  return static_cast<double>(trial.calls) / frames;
+  return each(trial.calls, std::max<std::uint64_t>(trial.tally.frames, 1));
 }
 
 void add_calls(Lane& lane, const Settings& settings, std::uint32_t bytes) {
@@ -95,6 +97,19 @@ std::vector<Lane> lanes_of(const Settings& settings, pid_t nicsim) {
   return lanes;
 }
 
+// After a round: what is common to its lines, such as the speed of the host just then, falls out.
+void compare_with_pcap(std::vector<Lane>& lanes) {
+  const auto pcap = std::find_if(lanes.begin(), lanes.end(), [](const Lane& lane) {
+    return lane.plan.contestant == Contestant::kPcap;
+  });
+  if (pcap == lanes.end() || pcap->summary.loss_free.back() <= 0) return;
+  for (Lane& lane : lanes) {
+    if (lane.plan.contestant == Contestant::kPcap) continue;
+    LiveSummary& its = lane.summary;
+    its.beside_pcap.push_back(its.loss_free.back() / pcap->summary.loss_free.back());
+  }
+}
+
 void measure_size(const Settings& settings, const Report& report, bool count_calls, pid_t nicsim,
                   std::uint32_t bytes) {
   std::vector<Lane> lanes = lanes_of(settings, nicsim);
@@ -102,6 +117,7 @@ void measure_size(const Settings& settings, const Report& report, bool count_cal
     report.progress("interface, frames of " + std::to_string(bytes) + " B, round " +
                     std::to_string(round + 1));
     for (Lane& lane : lanes) add_loss_free_rate(lane, settings, bytes);
+    compare_with_pcap(lanes);
     for (Lane& lane : lanes) add_costs(lane, settings, bytes);
   }
   std::vector<LiveSummary> lines;

@@ -47,15 +47,18 @@ bool run_ip(std::initializer_list<const char*> words) {
 }  // namespace
 
 std::optional<std::string> enter_own_network(bool with_tap) {
-  if (::unshare(CLONE_NEWNET) != 0 && !enter_as_user())
+  if (::unshare(CLONE_NEWNET) != 0 && !enter_as_user()) {
     return std::string("a network namespace is not permitted (root or user namespaces): ") +
            std::strerror(errno);
+  }
   // Nobody but us is to speak here.
   write_file("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
   write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
   if (!run_ip({"link", "add", kSendingEnd, "type", "veth", "peer", "name", kReceivingEnd}) ||
-      !run_ip({"link", "set", kSendingEnd, "up"}) || !run_ip({"link", "set", kReceivingEnd, "up"}))
+      !run_ip({"link", "set", kSendingEnd, "up"}) ||
+      !run_ip({"link", "set", kReceivingEnd, "up"})) {
     return "ip cannot make a veth pair";
+  }
   if (!with_tap) return std::nullopt;
   // With what the kernel keeps of each frame some 16 MiB.
   if (!run_ip({"tuntap", "add", "dev", kTapName, "mode", "tap"}) ||

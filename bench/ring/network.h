@@ -45,6 +45,7 @@ class FrameSender {
     std::uint64_t refused = 0;   // for which it had no room
     std::uint64_t sum = 0;       // as in Tally, of those taken
     std::uint64_t duration = 0;  // ns
+    std::uint64_t in_calls = 0;  // ns of it, in the calls that send
     double rate() const {
       return static_cast<double>(frames + refused) * 1e9 / static_cast<double>(duration);
     }

@@ -8,13 +8,7 @@ set -eu
 export VMMC_NICSIM="$PWD/$1"
 ring="$PWD/$2"
 
-# expect PATTERN OUTPUT
-expect() {
-  if ! grep -qE -- "$1" <<< "$2"; then
-    printf 'expected: %s\ngot:\n%s\n' "$1" "$2" >&2
-    exit 1
-  fi
-}
+. bench/support/expect.sh
 
 output=$("$ring" --quick --part file)
 expect '^File of 50000 frames of 64 B' "$output"
@@ -24,8 +18,7 @@ expect '^libpcap +one core +[0-9]+\.[0-9]+ ' "$output"
 expect '^Every frame was accounted for' "$output"
 
 output=$("$ring" --quick --part file --size 64 --contestant libpcap --json)
-for type in machine file end; do expect "^\{\"type\":\"$type\",.*\}\$" "$output"; done
-if grep -qv '^{.*}$' <<< "$output"; then echo "a line is no JSON object" >&2; exit 1; fi
+expect_json "$output" machine file end
 
 # Where a network namespace is not permitted it says so, and that is all.
 output=$("$ring" --quick --part live)

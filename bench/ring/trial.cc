@@ -7,7 +7,6 @@
 #include <atomic>
 #include <functional>
 
-#include "bench/ring/call_count.h"
 #include "bench/support/machine.h"
 #include "bench/support/processes.h"
 #include "bench/support/scheduling.h"
@@ -24,16 +23,11 @@ std::uint64_t ns_of(const timeval& time) {
          static_cast<std::uint64_t>(time.tv_usec) * 1000;
 }
 
-// ns that this process has had a core, in user and in kernel mode.
-struct OwnTime {
-  std::uint64_t user;
-  std::uint64_t kernel;
-  std::uint64_t all() const { return user + kernel; }
-};
-OwnTime own_time() {
+// ns that this process has had a core. The sum is exact; what of it was the kernel's is only sampled.
+std::uint64_t own_time() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  return {ns_of(usage.ru_utime), ns_of(usage.ru_stime)};
+  return ns_of(usage.ru_utime) + ns_of(usage.ru_stime);
 }
 
 struct Stage {
@@ -82,11 +76,11 @@ class Stand {
 
 void receive_file(Contestant contestant, int file, Trial& trial) {
   const std::uint64_t start = now();
-  const std::uint64_t time_before = own_time().all();
+  const std::uint64_t time_before = own_time();
   const auto receiver = open_file(contestant, file);
   while (receiver->drain(trial.tally, kPatience)) continue;
   trial.duration = now() - start;
-  trial.receiver_time = own_time().all() - time_before;
+  trial.receiver_time = own_time() - time_before;
   trial.losses = receiver->losses();
 }
 
@@ -95,7 +89,7 @@ void receive_interface(Contestant contestant, Stage& stage, Gate& ready) {
       open_interface(contestant, contestant == Contestant::kTap ? kTapName : kReceivingEnd);
   Tally& tally = stage.trial.tally;
   const Losses before = receiver->losses();
-  const std::uint64_t time_before = own_time().all();
+  const std::uint64_t time_before = own_time();
   ready.open();
   for (std::uint64_t last_frame = now();;) {
     const std::uint64_t frames_before = tally.frames;
@@ -105,7 +99,7 @@ void receive_interface(Contestant contestant, Stage& stage, Gate& ready) {
     if (tally.frames != frames_before || !all_sent) last_frame = time;
     if (all_sent && (tally.frames >= stage.frames_sent || time - last_frame > kSilence)) break;
   }
-  stage.trial.receiver_time = own_time().all() - time_before;
+  stage.trial.receiver_time = own_time() - time_before;
   stage.trial.losses = receiver->losses();
   stage.trial.losses.frames -= before.frames;
 }
@@ -126,14 +120,11 @@ Trial try_interface(const TrialPlan& plan, std::uint32_t bytes, std::uint64_t ra
   stand.await_ready();
   FrameSender sender(plan.contestant == Contestant::kTap ? kTapName : kSendingEnd, bytes);
   const std::uint64_t dropped_before = interface_drops(kReceivingEnd).receiving;
-  const std::uint64_t time_before = own_time().kernel;
   const FrameSender::Sent sent = sender.send(rate, duration);
-  const std::uint64_t sender_time = own_time().kernel - time_before;
   stand.stage().frames_sent = sent.frames;
   stand.stage().all_sent.store(true, std::memory_order_release);
   Trial trial = stand.finish();
   trial.sent = sent;
-  trial.sender_time = sender_time;
   trial.lost_on_the_way = interface_drops(kReceivingEnd).receiving - dropped_before;
   return trial;
 }
@@ -154,12 +145,13 @@ void check_interface_trial(const TrialPlan& plan, const Trial& trial) {
   if (tally.frames > trial.sent.frames) fail(who, "more frames came than were sent");
   if (tally.frames == trial.sent.frames && tally.sum != trial.sent.sum)
     fail(who, "bytes of frames are wrong");
-  if (tally.frames + lost < trial.sent.frames)
+  if (tally.frames + lost < trial.sent.frames) {
     fail(who, std::to_string(trial.sent.frames - tally.frames - lost) + " of " +
                   std::to_string(trial.sent.frames) +
                   " frames are unaccounted for: " + std::to_string(tally.frames) + " received, " +
                   std::to_string(trial.losses.frames) + " lost by the receiver, " +
                   std::to_string(trial.lost_on_the_way) + " on the way");
+  }
 }
 
 }  // namespace vmmc::bench

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "bench/ring/call_count.h"
 #include "bench/ring/capture_file.h"
 #include "bench/ring/network.h"
 #include "bench/ring/receiver.h"
@@ -22,10 +23,9 @@ struct Trial {
   std::uint64_t duration = 0;       // ns, of the file from the opening to the end
   std::uint64_t receiver_time = 0;  // ns of processor time
   std::uint64_t nicsim_time = 0;
-  std::uint64_t sender_time = 0;  // in the kernel: its part of the receiving is done there too
   FrameSender::Sent sent;
   std::uint64_t lost_on_the_way = 0;  // before any receiver could count: the veth's queue
-  std::uint64_t calls = 0;            // to the system, of the one that they were counted of
+  Calls calls;                        // to the system, of the one that they were counted of
 };
 
 // One at a time: strace slows its process down, and who waits for that one makes calls meanwhile.

@@ -3,6 +3,7 @@
 #include "bench/rtz/cell.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace vmmc::bench {
 
@@ -15,8 +16,21 @@ void Cell::add(const Outcome& outcome) {
   misses += outcome.misses;
   own_misses += outcome.own_misses;
   medians.push_back(static_cast<double>(round.percentile(50)));
+  awake.push_back(outcome.awake);
   const std::string by = outcome.path;
   if (path.find(by) == std::string::npos) path += (path.empty() ? "" : "+") + by;
+}
+
+std::uint64_t Cell::median_awake() const {
+  std::vector<std::uint64_t> sorted = awake;
+  std::sort(sorted.begin(), sorted.end());
+  return sorted.empty() ? 0 : sorted[sorted.size() / 2];
+}
+
+std::uint64_t Cell::later_than(std::uint64_t ns) const {
+  const auto first = platform::Histogram::bucket_of(ns) + 1;
+  const auto counts = latency.counts().subspan(first);
+  return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
 }
 
 Ratio ratio_to(const Cell& cell, const Cell& udp) {

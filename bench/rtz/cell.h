@@ -23,10 +23,14 @@ struct Cell {
   std::uint64_t misses = 0;
   std::uint64_t own_misses = 0;
   std::string path;
-  std::vector<double> medians;  // of each round, ns
+  std::vector<double> medians;       // of each round, ns
+  std::vector<std::uint64_t> awake;  // of each round, ns; see Outcome
 
   Cell(Contestant who, Manner how) : contestant(who), manner(how) {}
   void add(const Outcome& outcome);
+  std::uint64_t median_awake() const;
+  // Messages that were received later than that after they were due; within the histogram's 0.8 %.
+  std::uint64_t later_than(std::uint64_t ns) const;
 };
 
 // What a cell is compared with: UDP in the same manner, from the same rounds.

@@ -6,7 +6,7 @@
 namespace vmmc::bench {
 
 const char* contestant_name(Contestant contestant) {
-  constexpr const char* kNames[kContestants] = {"rtz-host", "rtz-nic", "udp", "unix"};
+  constexpr const char* kNames[kContestants] = {"rtz-host", "rtz-nic", "udp", "unix", "bare"};
   return kNames[static_cast<int>(contestant)];
 }
 
@@ -19,9 +19,11 @@ std::unique_ptr<PortLink> make_link(Contestant contestant) {
     case Contestant::kUdp:
       return make_udp_link();
     case Contestant::kUnixDatagram:
+      return make_unix_datagram_link();
+    case Contestant::kBare:
       break;
   }
-  return make_unix_datagram_link();
+  return make_bare_link();
 }
 
 }  // namespace vmmc::bench

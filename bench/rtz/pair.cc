@@ -11,8 +11,8 @@
 namespace vmmc::bench {
 namespace {
 
-constexpr int kPriority = 20;                        // of SCHED_FIFO; nicsim has 10
-constexpr std::uint64_t kHeadStart = 5'000'000;      // ns, until both sides are ready
+constexpr int kPriority = 20;                        // of SCHED_FIFO
+constexpr std::uint64_t kHeadStart = 20'000'000;     // ns, until both sides are ready
 constexpr std::uint64_t kLook = 100'000'000;         // ns, between two looks at the processes
 constexpr std::uint64_t kPatience = 20'000'000'000;  // ns, beyond a round's own length
 

@@ -25,7 +25,7 @@ class Pair {
 
   Contestant contestant() const { return contestant_; }
 
-  // Begins 5 ms from now, whatever round.start says. Valid until the next round.
+  // Begins 20 ms from now, whatever round.start says. Valid until the next round.
   const Outcome& run(Round round);
   bool fifo_refused() const { return memory_->fifo_refused; }
 

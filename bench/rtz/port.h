@@ -47,8 +47,8 @@ class Port {
   virtual std::uint64_t own_misses() const = 0;
 };
 
-enum class Contestant { kRtzHost, kRtzNic, kUdp, kUnixDatagram };
-inline constexpr int kContestants = 4;
+enum class Contestant { kRtzHost, kRtzNic, kUdp, kUnixDatagram, kBare };
+inline constexpr int kContestants = 5;
 const char* contestant_name(Contestant contestant);
 
 // Two ports that are connected with each other are made in two processes, from the same link.
@@ -61,6 +61,7 @@ class PortLink {
 // Before the processes are forked. What it needs of sockets is made now.
 std::unique_ptr<PortLink> make_udp_link();
 std::unique_ptr<PortLink> make_unix_datagram_link();
+std::unique_ptr<PortLink> make_bare_link();
 // `executor`: enum vmmc_executor.
 std::unique_ptr<PortLink> make_rtz_link(int executor);
 

@@ -28,6 +28,7 @@ class Report {
 
  private:
   void one_way_line(const Cell& cell, const Cell* udp) const;
+  void late_table(std::span<const Cell> cells) const;
   void json_line(const char* type, std::uint32_t bytes, const char* condition, const Cell& cell,
                  const Cell* udp) const;
 

@@ -4,9 +4,11 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <optional>
+#include <vector>
 
 #include "bench/support/machine.h"
 #include "bench/support/pattern.h"
@@ -15,25 +17,42 @@
 namespace vmmc::bench {
 namespace {
 
-constexpr std::uint64_t kAwakeBefore = 20'000;   // ns that a sender is up before a message is due
 constexpr std::uint64_t kSilence = 300'000'000;  // after the last send: the rest is lost
 constexpr std::uint64_t kLooksPerTimeCheck = 1024;
 
 // In front of each message; its pattern follows.
 struct Stamp {
-  std::uint64_t number;
+  std::uint32_t number;
+  std::uint32_t stream;
   std::uint64_t due;
   std::uint64_t sent;
 };
 
-// As a periodic task would: sleeps, and is awake a little before the time.
-void wait_until(std::uint64_t due) {
-  if (due > now() + kAwakeBefore) {
-    const std::uint64_t wake = due - kAwakeBefore;
-    const timespec time{static_cast<time_t>(wake / 1'000'000'000),
-                        static_cast<long>(wake % 1'000'000'000)};
-    ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nullptr);
+void sleep_until(std::uint64_t wake) {
+  const timespec time{static_cast<time_t>(wake / 1'000'000'000),
+                      static_cast<long>(wake % 1'000'000'000)};
+  ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nullptr);
+}
+
+// What nine of ten short sleeps overshoot by here and now, and a little more. Until shortly before `start`.
+std::uint64_t awake_in_time(std::uint64_t start) {
+  constexpr std::uint64_t kSleep = 50'000;
+  constexpr std::uint64_t kMore = 20'000;
+  constexpr std::uint64_t kMost = 150'000;
+  constexpr std::uint64_t kMargin = 2'000'000;
+  std::vector<std::uint64_t> overshoots{0};
+  for (std::uint64_t time = now(); time + kSleep + kMargin < start; time = now()) {
+    sleep_until(time + kSleep);
+    overshoots.push_back(now() - time - kSleep);
   }
+  const auto ninth = overshoots.begin() + static_cast<std::ptrdiff_t>(overshoots.size() * 9 / 10);
+  std::nth_element(overshoots.begin(), ninth, overshoots.end());
+  return std::min(*ninth + kMore, kMost);
+}
+
+// As a periodic task would: sleeps, and is awake a little before the time.
+void wait_until(std::uint64_t due, std::uint64_t awake) {
+  if (due > now() + awake) sleep_until(due - awake);
   while (now() < due) __builtin_ia32_pause();
 }
 
@@ -55,23 +74,35 @@ void check_payload(std::span<const std::byte> message, std::uint32_t bytes, Mess
     fail("corrupted payload", describe_corruption(pattern, number, *wrong));
 }
 
+// Nothing: none came for so long that what was under way is lost.
+std::span<const std::byte> wait_for_any(Port& port, bool spin) {
+  if (!spin) return port.receive(kSilence);
+  const std::uint64_t give_up = now() + kSilence;
+  for (std::uint64_t looks = 1;; ++looks) {
+    const auto message = port.receive(0);
+    if (!message.empty()) return message;
+    __builtin_ia32_pause();
+    if (looks % kLooksPerTimeCheck == 0 && now() > give_up) return {};
+  }
+}
+
+// Message `least` of this stream or a later one. Those before it, and of other streams, were given up for lost.
+std::span<const std::byte> wait_for_message(Port& port, bool spin, MessageNumber least) {
+  for (;;) {
+    const auto message = wait_for_any(port, spin);
+    if (message.empty()) return message;
+    const Stamp stamp = stamp_of(message);
+    if (stamp.stream == least.stream && stamp.number >= least.sequence) return message;
+    port.release();
+  }
+}
+
 // Nothing: all has been sent, and no more comes.
 std::span<const std::byte> next_message(Port& port, const RoundMemory& memory) {
   for (;;) {
     const bool all_sent = memory.all_sent.load(std::memory_order_acquire);
-    if (!memory.round.spin) {
-      const auto message = port.receive(kSilence);
-      if (!message.empty() || all_sent) return message;
-      continue;
-    }
-    const std::uint64_t give_up = now() + kSilence;
-    for (std::uint64_t looks = 1;; ++looks) {
-      const auto message = port.receive(0);
-      if (!message.empty()) return message;
-      __builtin_ia32_pause();
-      if (looks % kLooksPerTimeCheck == 0 && now() > give_up) break;
-    }
-    if (all_sent) return {};
+    const auto message = wait_for_message(port, memory.round.spin, {memory.round.stream, 0});
+    if (!message.empty() || all_sent) return message;
   }
 }
 
@@ -104,8 +135,8 @@ void receive_one_way(Port& port, RoundMemory& memory) {
     if (arrived - stamp.due > round.deadline) ++misses;
   }
   store_outcome(memory.outcome, latency, from_send, port);
-  memory.outcome.misses = misses;
   memory.outcome.lost = round.count - latency.count();
+  memory.outcome.misses = misses + memory.outcome.lost;
   memory.outcome.own_misses -= own_misses_before;
 }
 
@@ -113,27 +144,29 @@ void receive_one_way(Port& port, RoundMemory& memory) {
 Stamp send_when_due(Port& port, const Round& round, std::uint64_t number) {
   const auto message = port.prepare(round.bytes);
   write_payload(message, {round.stream, number});
-  Stamp stamp{.number = number, .due = round.start + number * round.period, .sent = 0};
-  wait_until(stamp.due);
+  Stamp stamp{.number = static_cast<std::uint32_t>(number),
+              .stream = round.stream,
+              .due = round.start + number * round.period,
+              .sent = 0};
+  wait_until(stamp.due, round.awake);
   stamp.sent = now();
   std::memcpy(message.data(), &stamp, sizeof stamp);
   port.send(round.bytes);
   return stamp;
 }
 
-void send_pings(Port& port, RoundMemory& memory) {
-  const Round& round = memory.round;
+void send_pings(Port& port, const Round& round, RoundMemory& memory) {
   platform::Histogram half;
   for (std::uint64_t number = 0; number < round.warm_up + round.count; ++number) {
     const Stamp stamp = send_when_due(port, round, number);
-    memory.all_sent.store(true, std::memory_order_release);  // so that a lost answer ends the wait
-    const auto answer = next_message(port, memory);
+    const auto answer = wait_for_message(port, round.spin, {round.stream + 1, number});
     const std::uint64_t arrived = now();
     if (answer.empty()) continue;
     check_payload(answer, round.bytes, {round.stream + 1, stamp_of(answer).number});
     port.release();
     if (number >= round.warm_up) half.record((arrived - stamp.sent) / 2);
   }
+  memory.all_sent.store(true, std::memory_order_release);
   store_outcome(memory.outcome, half, half, port);
   memory.outcome.misses = 0;
   memory.outcome.own_misses = 0;
@@ -145,11 +178,12 @@ void answer_pings(Port& port, RoundMemory& memory) {
   for (std::uint64_t answered = 0; answered < round.warm_up + round.count; ++answered) {
     const auto message = next_message(port, memory);
     if (message.empty()) return;
-    const Stamp stamp = stamp_of(message);
+    Stamp stamp = stamp_of(message);
     check_payload(message, round.bytes, {round.stream, stamp.number});
     port.release();
     const auto answer = port.prepare(round.bytes);
     write_payload(answer, {round.stream + 1, stamp.number});
+    stamp.stream = round.stream + 1;
     std::memcpy(answer.data(), &stamp, sizeof stamp);
     port.send(round.bytes);
   }
@@ -167,8 +201,10 @@ void HistogramImage::merge_into(platform::Histogram& histogram) const {
 }
 
 void send_side(Port& port, RoundMemory& memory) {
-  if (memory.round.kind == RoundKind::kPingPong) return send_pings(port, memory);
-  const Round& round = memory.round;
+  Round round = memory.round;
+  if (round.awake == 0) round.awake = awake_in_time(round.start);
+  memory.outcome.awake = round.awake;
+  if (round.kind == RoundKind::kPingPong) return send_pings(port, round, memory);
   for (std::uint64_t number = 0; number < round.warm_up + round.count; ++number)
     send_when_due(port, round, number);
   memory.all_sent.store(true, std::memory_order_release);

@@ -29,6 +29,9 @@ struct Round {
   std::uint64_t start = 0;    // when message 0 is due
   std::uint64_t period = 0;
   std::uint64_t deadline = 0;
+  // How long the sender is awake before a message is due, ns. 0: as long as its sleeps overshoot, which it
+  // finds out between the command and the start.
+  std::uint64_t awake = 0;
 };
 
 // A histogram that another process can read when the round is over.
@@ -46,9 +49,10 @@ struct Outcome {
   HistogramImage from_send;  // from the time when it was sent
   std::uint64_t received = 0;
   std::uint64_t lost = 0;
-  std::uint64_t misses = 0;      // latency from the due time above the deadline
+  std::uint64_t misses = 0;      // latency from the due time above the deadline; the lost ones, too
   std::uint64_t own_misses = 0;  // as the connection counts them, from the send; warm-up too
   char path[16] = "";
+  std::uint64_t awake = 0;  // the sender was so long before a message was due, ns
 };
 
 struct RoundMemory {

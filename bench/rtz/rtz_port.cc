@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint32_t kChannelId = 1;
 constexpr std::uint32_t kDepth = 128;
-constexpr std::uint32_t kPacketsInPeriod = 16;          // so much may be made up for at once
+constexpr std::uint32_t kPacketsInPeriod = 64;          // so much may be made up for at once
 constexpr std::uint64_t kNoPagePause = 20'000;          // ns
 constexpr std::uint64_t kOpenTimeout = 10'000'000'000;  // ns
 

@@ -43,8 +43,9 @@ std::vector<Item> chosen(const Item* begin, const Item* end, const std::vector<s
 }
 
 void define(CLI::App& app, Words& words) {
-  app.add_option("--contestant", words.contestants, "rtz-host, rtz-nic, udp, unix; repeatable")
-      ->check(CLI::IsMember({"rtz-host", "rtz-nic", "udp", "unix"}));
+  app.add_option("--contestant", words.contestants,
+                 "rtz-host, rtz-nic, udp, unix, bare; repeatable")
+      ->check(CLI::IsMember({"rtz-host", "rtz-nic", "udp", "unix", "bare"}));
   app.add_option("--condition", words.conditions,
                  "alone, bulk (1 MiB sends through nicsim), load (a busy process on each core), "
                  "bulk+load; repeatable")
@@ -80,38 +81,42 @@ void choose_amounts(const Words& words, Settings& settings) {
                                             : words.quick ? 100
                                                           : 100'000);
   settings.other_samples = std::min<std::uint64_t>(settings.samples, words.quick ? 40 : 5'000);
-  settings.round = or_else(words.round_ms, words.million ? 1000
+  settings.round = or_else(words.round_ms, words.million ? 500
                                            : words.quick ? 20
                                                          : 250) *
                    1'000'000;
   settings.deadline = words.deadline_us * 1000;
+  settings.probe =
+      words.quick ? 50'000'000 : 3'000'000'000;  // some of the kernel's work is done once a second
 }
 
 Settings settings_of(const Words& words) {
   constexpr Contestant kAll[] = {Contestant::kRtzHost, Contestant::kRtzNic, Contestant::kUdp,
-                                 Contestant::kUnixDatagram};
+                                 Contestant::kUnixDatagram, Contestant::kBare};
   using Names = std::vector<std::string>;
   Settings settings;
-  settings.contestants = chosen(
-      std::begin(kAll), std::end(kAll), words.contestants,
-      words.million ? Names{"rtz-host", "rtz-nic"} : Names{"rtz-host", "rtz-nic", "udp", "unix"},
-      contestant_name);
+  settings.contestants = chosen(std::begin(kAll), std::end(kAll), words.contestants,
+                                words.million ? Names{"rtz-host", "rtz-nic", "udp", "bare"}
+                                              : Names{"rtz-host", "rtz-nic", "udp", "unix", "bare"},
+                                contestant_name);
   settings.conditions =
       chosen(std::begin(kConditions), std::end(kConditions), words.conditions,
              words.million ? Names{"bulk"} : Names{"alone", "bulk+load"}, condition_name);
-  settings.manners =
-      chosen(std::begin(kManners), std::end(kManners), words.manners,
-             words.million ? Names{"block", "block+fifo"} : Names{"spin", "block", "block+fifo"},
-             manner_name);
+  settings.manners = chosen(std::begin(kManners), std::end(kManners), words.manners,
+                            words.million ? Names{"block", "block+fifo"}
+                                          : Names{"spin", "block", "spin+fifo", "block+fifo"},
+                            manner_name);
   settings.sizes = words.sizes;
-  if (settings.sizes.empty())
+  if (settings.sizes.empty()) {
     settings.sizes = words.million ? std::vector<std::uint32_t>{64}
                                    : std::vector<std::uint32_t>{64, 1024, 4096, 20'480};
+  }
   for (std::uint32_t& size : settings.sizes) size &= ~std::uint32_t{3};
   choose_amounts(words, settings);
   settings.placement =
       words.placement == "default" ? Placement::kSpread : *placement_from_name(words.placement);
   settings.ping_pong = !words.million;
+  settings.late_table = words.million;
   settings.json = words.json;
   return settings;
 }

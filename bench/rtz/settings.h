@@ -40,8 +40,10 @@ struct Settings {
   std::uint64_t other_samples = 0;  // the same of all sizes but the first
   std::uint64_t round = 0;          // ns
   std::uint64_t deadline = 0;       // ns
+  std::uint64_t probe = 0;          // ns that the machine is watched before
   Placement placement = Placement::kNone;
   bool ping_pong = true;
+  bool late_table = false;  // how many were how late
   bool json = false;
 
   // Messages per second; as many packets of each size.

@@ -53,11 +53,19 @@ MachineFacts read_machine_facts() {
           .date = date_now()};
 }
 
-std::uint64_t now() {
-  timespec time{};
-  ::clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(time.tv_nsec);
+std::string describe_machine(const MachineFacts& facts) {
+  return facts.cpu_model + ", " + std::to_string(facts.cores) +
+         (facts.cores == 1 ? " core" : " cores") +
+         (facts.virtual_machine ? " (virtual machine)" : "");
+}
+
+std::string describe_stalls(const ClockProbe& probe) {
+  char text[100];
+  std::snprintf(text, sizeof text, "longest stall %.0f us, %llu of more than 10 us, in %.1f s",
+                static_cast<double>(probe.longest_gap) / 1e3,
+                static_cast<unsigned long long>(probe.gaps),
+                static_cast<double>(probe.duration) / 1e9);
+  return text;
 }
 
 ClockProbe probe_clock(std::uint64_t duration) {
@@ -88,6 +96,12 @@ CoreTime read_core_time() {
     if (column == 7) time.stolen = ticks;
   }
   return time;
+}
+
+double stolen_percent(const CoreTime& begin, const CoreTime& end) {
+  const std::uint64_t total = end.total - begin.total;
+  const std::uint64_t stolen = end.stolen - begin.stolen;
+  return total == 0 ? 0.0 : 100.0 * static_cast<double>(stolen) / static_cast<double>(total);
 }
 
 }  // namespace vmmc::bench

@@ -87,7 +87,7 @@ void kill_child(pid_t child) {
   ::waitpid(child, nullptr, 0);
 }
 
-OwnNicsim::OwnNicsim(int core, unsigned nodes) {
+OwnNicsim::OwnNicsim(int core, unsigned nodes, const std::vector<std::string>& options) {
   const std::string socket = random_socket();
   const char* program = std::getenv("VMMC_NICSIM");
   if (program == nullptr) program = "nicsim";
@@ -95,8 +95,19 @@ OwnNicsim::OwnNicsim(int core, unsigned nodes) {
   if (::pipe2(ready, O_CLOEXEC) != 0) fail_by_errno("pipe");
   process_ = start_child(core, [&] {
     ::fcntl(ready[1], F_SETFD, 0);
-    ::execlp(program, program, "--socket", socket.c_str(), "--nodes", std::to_string(nodes).c_str(),
-             "--foreground", "--ready-fd", std::to_string(ready[1]).c_str(), nullptr);
+    std::vector<std::string> words{program,
+                                   "--socket",
+                                   socket,
+                                   "--nodes",
+                                   std::to_string(nodes),
+                                   "--foreground",
+                                   "--ready-fd",
+                                   std::to_string(ready[1])};
+    words.insert(words.end(), options.begin(), options.end());
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    ::execvp(program, arguments.data());
     fail_by_errno(program);
   });
   ::close(ready[1]);

@@ -20,6 +20,7 @@
 #include <functional>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "bench/support/placement.h"
 
@@ -80,7 +81,8 @@ void kill_child(pid_t child);
 // A nicsim ($VMMC_NICSIM, else from $PATH) that children find by $VMMC_SOCKET.
 class OwnNicsim {
  public:
-  OwnNicsim(int core, unsigned nodes);
+  // `options`: more of them.
+  OwnNicsim(int core, unsigned nodes, const std::vector<std::string>& options = {});
   ~OwnNicsim();
   OwnNicsim(const OwnNicsim&) = delete;
   OwnNicsim& operator=(const OwnNicsim&) = delete;

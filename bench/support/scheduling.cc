@@ -44,14 +44,17 @@ bool schedule_fifo(pid_t process, int priority) {
 
 bool schedule_normally(pid_t process) { return set_policy(process, SCHED_OTHER, 0); }
 
-bool bind_process(pid_t process, int core) {
-  if (core == kAnywhere) return true;
+bool bind_process(pid_t process, std::span<const int> cores) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int core : cores) CPU_SET(static_cast<unsigned>(core), &set);
   return for_threads(process, [&](pid_t thread, const std::filesystem::path&) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(static_cast<unsigned>(core), &set);
     return ::sched_setaffinity(thread, sizeof set, &set) == 0;
   });
+}
+
+bool bind_process(pid_t process, int core) {
+  return core == kAnywhere || bind_process(process, {&core, 1});
 }
 
 std::uint64_t processor_time(pid_t process) {

@@ -8,13 +8,15 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <span>
 
 namespace vmmc::bench {
 
 // False: not permitted (or the process has gone), and nothing is said of which threads got it.
 bool schedule_fifo(pid_t process, int priority);
 bool schedule_normally(pid_t process);
-bool bind_process(pid_t process, int core);
+bool bind_process(pid_t process, std::span<const int> cores);
+bool bind_process(pid_t process, int core);  // kAnywhere: stays as it is
 
 // ns of a core's time that its threads have used, from /proc/PID/task/*/schedstat: in user and
 // kernel mode, with the interrupts that came while they ran. 0 where the kernel does not say.
