@@ -15,6 +15,7 @@
 #include "nicsim/inspect/hardware_counters.h"
 #include "nicsim/log.h"
 #include "nicsim/simulated/simulated_loop.h"
+#include "platform/clock.h"
 
 namespace vmmc::nicsim {
 namespace {
@@ -26,12 +27,6 @@ void say_ready(int fd) {
   if (fd < 0) return;
   (void)!::write(fd, "r", 1);
   ::close(fd);
-}
-
-std::uint64_t ns_since_1970() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
 }
 
 std::variant<platform::FileDescriptor, wire::Status> read_trace(const Trace& trace) {
@@ -79,7 +74,7 @@ Assembly::Assembly(const Options& options, platform::FileDescriptor listener, Ou
                 .rows = options.shape.rows,
                 .columns = options.shape.columns,
                 .model = options.model_name,
-                .clock_ns = ns_since_1970,
+                .clock_ns = platform::ns_since_1970,
                 .rings = &rings_,
                 .observers = [this] { return server_.observers(); }},
       observers_(services()),

@@ -14,12 +14,11 @@
 // Threads: used by nicsim's one thread.
 #pragma once
 
-#include <time.h>
-
 #include <array>
 #include <cstdint>
 
 #include "nicsim/wire/send_descriptor.h"
+#include "platform/clock.h"
 #include "platform/histogram.h"
 
 namespace vmmc::nicsim {
@@ -35,12 +34,7 @@ class OperationLatencies {
   static bool is_due(std::uint64_t ticket) { return ticket % kSample == kSample - 1; }
 
   // Real time, monotonic.
-  static std::uint64_t now_ns() {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-           static_cast<std::uint64_t>(now.tv_nsec);
-  }
+  static std::uint64_t now_ns() { return platform::monotonic_ns(); }
 
   void add(wire::Operation kind, std::uint64_t ns) {
     histograms_[static_cast<std::size_t>(kind)].record(ns);

@@ -151,7 +151,7 @@ TEST_CASE("the flow table counts both directions, ages, and has a bound") {
     packet.from = endpoint("10.0.0.1", port);
     packet.to = kServer;
     if (back) std::swap(packet.from, packet.to);
-    static const unsigned char kPayload[10] = {};
+    static constexpr unsigned char kPayload[10] = {};
     packet.payload = kPayload;
     return packet;
   };

@@ -26,7 +26,7 @@ class Words {
     rest_.erase(0, start);
     if (rest_[0] == '"') return quoted();
     const std::size_t end = std::min(rest_.find_first_of(" \t\r"), rest_.size());
-    const std::string word = rest_.substr(0, end);
+    std::string word = rest_.substr(0, end);
     rest_.erase(0, end);
     return word;
   }
@@ -98,15 +98,17 @@ ContentRule content_rule(Words& words) {
   ContentRule rule;
   rule.name = words.need("the name");
   const std::string protocol = words.need("the protocol");
-  if (protocol != "tcp" && protocol != "udp")
+  if (protocol != "tcp" && protocol != "udp") {
     throw Wrong("\"" + protocol + "\" is neither tcp nor udp");
+  }
   rule.protocol = protocol == "tcp" ? Protocol::kTcp : Protocol::kUdp;
   rule.ports = ports_of(words.need("the ports"));
   for (std::string word = words.need("the pattern"); !word.empty(); word = words.next()) {
-    if (word[0] == '"')
+    if (word[0] == '"') {
       rule.pattern += word.substr(1);
-    else
+    } else {
       rule.pattern += byte_of(word);
+    }
   }
   if (rule.pattern.empty()) throw Wrong("the pattern is empty");
   if (rule.pattern.size() > kLongestPattern) throw Wrong("the pattern has more than 64 bytes");

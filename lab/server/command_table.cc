@@ -250,7 +250,9 @@ std::string problem_of_groups(const Command& command, const json::object& given)
 std::string problem_of_members(const Command& command, const json::object& given,
                                string_view others) {
   const std::string verb(command.name);
-  for (const auto& [key, value] : given) {
+  for (const auto& entry : given) {
+    const string_view key = entry.key();
+    const json::value& value = entry.value();
     if (lists(others, key)) continue;
     const auto member = std::find_if(command.members.begin(), command.members.end(),
                                      [&](const Member& one) { return one.name == key; });

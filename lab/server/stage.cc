@@ -63,7 +63,8 @@ json::object Stage::machine_of(std::string_view scene) const {
   return found != nullptr ? found->at("machine").as_object() : json::object{};
 }
 
-void Stage::begin(const Asker& asker, std::string_view scene, std::optional<std::string> clock) {
+void Stage::begin(const Asker& asker, std::string_view scene,
+                  const std::optional<std::string>& clock) {
   if (state_ == State::kLeaving) return audience_.problem("nicsim is being started anew", asker);
   const json::object machine = machine_of(scene);
   if (machine.empty()) {

@@ -66,7 +66,7 @@ class Stage {
   ~Stage();  // ends the processes
 
   // Without `clock` the scene's own.
-  void begin(const Asker& asker, std::string_view scene, std::optional<std::string> clock);
+  void begin(const Asker& asker, std::string_view scene, const std::optional<std::string>& clock);
   void step(const Asker& asker, std::size_t index, const boost::json::object& parameters);
   void play(const Asker& asker, const std::string& actor, const boost::json::object& command);
   void kill(const Asker& asker, const std::string& actor);

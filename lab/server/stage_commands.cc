@@ -64,7 +64,7 @@ void Stage::play(const Asker& asker, const std::string& actor, const json::objec
   whole["actor"] = actor;
   perform(
       whole,
-      [this, asker, whole](json::object answer) {
+      [this, asker, whole](const json::object& answer) {
         plays_.erase(asker);
         tell_answer(asker, nullptr, 0, whole, answer);
       },

@@ -54,9 +54,9 @@ TEST_CASE("sampling: operations are shown whole, also those that take several lo
   CHECK(total == view.records_written());
   CHECK(all_shown <= RecordSampler::kMostShown + 20 * (RecordSampler::kFew + 200));
   CHECK(all_shown < total / 2);
-  for (const auto& [operation, count] : shown) {
-    CAPTURE(operation);
-    if (operation <= 19 * 200) CHECK(count == 5);
+  for (const auto& operation : shown) {
+    CAPTURE(operation.first);
+    if (operation.first <= 19 * 200) CHECK(operation.second == 5);
   }
   // Whoever comes first or has an even number has no better chance.
   std::set<std::uint64_t> odd;

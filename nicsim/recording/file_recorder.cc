@@ -5,28 +5,23 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <string_view>
 
 #include "nicsim/log.h"
 #include "nicsim/recording/reader.h"
+#include "platform/clock.h"
+#include "platform/write_all.h"
 
 namespace vmmc::nicsim::recording {
 namespace {
 
 constexpr std::size_t kKeptBackBytes = 64 * 1024;
-
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 RecordKind kind_of(wire::Operation operation) {
   switch (operation) {
@@ -107,7 +102,7 @@ std::variant<platform::FileDescriptor, std::string> open_recording(const std::st
 
 FileRecorder::FileRecorder(platform::FileDescriptor file, std::string path, std::uint32_t rows,
                            std::uint32_t columns)
-    : file_(std::move(file)), path_(std::move(path)), began_(monotonic_ns()) {
+    : file_(std::move(file)), path_(std::move(path)), began_(platform::monotonic_ns()) {
   kept_back_.reserve(kKeptBackBytes + sizeof(Record));
   FileHeader header{};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
@@ -124,7 +119,7 @@ FileRecorder::FileRecorder(platform::FileDescriptor file, std::string path, std:
 
 FileRecorder::~FileRecorder() {
   Record end{};
-  end.time = monotonic_ns() - began_;
+  end.time = platform::monotonic_ns() - began_;
   end.kind = RecordKind::kEnd;
   end.value = records_;
   add(end);
@@ -133,7 +128,7 @@ FileRecorder::~FileRecorder() {
 
 Record FileRecorder::begin(RecordKind kind, const Process& process) {
   Record record{};
-  record.time = monotonic_ns() - began_;
+  record.time = platform::monotonic_ns() - began_;
   record.kind = kind;
   record.process = static_cast<std::uint32_t>(number_of(process));
   return record;
@@ -148,17 +143,13 @@ void FileRecorder::add(const Record& record) {
 }
 
 void FileRecorder::write_out() {
-  std::size_t written = 0;
-  while (intact_ && written < kept_back_.size()) {
-    const ssize_t bytes =
-        ::write(file_.get(), kept_back_.data() + written, kept_back_.size() - written);
-    if (bytes > 0) {
-      written += static_cast<std::size_t>(bytes);
-    } else if (errno != EINTR) {
-      intact_ = false;
-      log(LogLevel::kError, "the recording ends here, the run goes on: cannot write " + path_ +
-                                ": " + std::strerror(errno));
-    }
+  const std::string_view bytes(reinterpret_cast<const char*>(kept_back_.data()),
+                               kept_back_.size());
+  const int error = intact_ ? platform::write_all(file_.get(), bytes) : 0;
+  if (error != 0) {
+    intact_ = false;
+    log(LogLevel::kError, "the recording ends here, the run goes on: cannot write " + path_ + ": " +
+                              std::strerror(error));
   }
   kept_back_.clear();
 }

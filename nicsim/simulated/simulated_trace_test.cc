@@ -77,11 +77,12 @@ struct TraceFixture : testing::SimulatedFixture {
           record->time, record->time + record->duration);
     }
     CHECK_FALSE(tracks.empty());
-    for (auto& [track, slices] : tracks) {
+    for (auto& entry : tracks) {
+      auto& slices = entry.second;
       std::ranges::sort(slices);
       for (std::size_t i = 1; i < slices.size(); ++i) {
-        CAPTURE(track.first);
-        CAPTURE(track.second);
+        CAPTURE(entry.first.first);
+        CAPTURE(entry.first.second);
         CHECK(slices[i - 1].second <= slices[i].first);
       }
     }

@@ -274,7 +274,8 @@ const Process* SimulatedEngine::stalled_on(const Process& process) const {
 
 // An unexport that waits for this process must not wait for handlers.
 void SimulatedEngine::stall_no_more(Participant& sender) {
-  for (const auto& [identity, receiver] : by_identity_) {
+  for (const auto& entry : by_identity_) {
+    const auto& receiver = entry.second;
     if (sender.stalled == 0) return;
     std::erase_if(receiver->without_room, [&](const Notice& notice) {
       if (notice.sender != &sender) return false;

@@ -4,18 +4,17 @@
 #include "nicsim/trace/trace.h"
 
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <bit>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
 #include "nicsim/log.h"
 #include "nicsim/wire/simulated_time.h"
+#include "platform/clock.h"
 #include "platform/shared_memory.h"
 #include "platform/system_calls.h"
 
@@ -25,19 +24,7 @@ namespace {
 constexpr std::uint64_t kPicosecondsPerNanosecond = 1000;
 
 // It goes round after 213 days; differences are right all the same.
-std::uint64_t monotonic_ps() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  const std::uint64_t ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-                           static_cast<std::uint64_t>(now.tv_nsec);
-  return ns * kPicosecondsPerNanosecond;
-}
-
-std::uint64_t ns_since_1970() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
-}
+std::uint64_t monotonic_ps() { return platform::monotonic_ns() * kPicosecondsPerNanosecond; }
 
 // False: errno says why.
 bool write_at(int file, const void* data, std::size_t bytes, std::uint64_t offset) {
@@ -131,7 +118,7 @@ void Trace::begin() {
   header.clock = machine_.clock;
   header.record_bytes = sizeof(wire::TraceRecord);
   header.capacity = ring_->capacity;
-  header.began = ns_since_1970();
+  header.began = platform::ns_since_1970();
   header.rows = machine_.rows;
   header.columns = machine_.columns;
   machine_.model.copy(header.model, sizeof header.model - 1);

@@ -26,7 +26,7 @@ bool is_number(std::string_view host) {
 
 }  // namespace
 
-RequestCheck::RequestCheck(std::string address, std::uint16_t port)
+RequestCheck::RequestCheck(const std::string& address, std::uint16_t port)
     : address_(in_brackets(address)),
       port_(":" + std::to_string(port)),
       any_address_(address == "0.0.0.0" || address == "::") {}

@@ -18,7 +18,7 @@ class RequestCheck {
  public:
   // Where the server listens. An address that stands for all addresses of the host admits every
   // address in numbers, but no name other than localhost.
-  RequestCheck(std::string address, std::uint16_t port);
+  RequestCheck(const std::string& address, std::uint16_t port);
 
   bool host_is_own(std::string_view host) const;
   // `host`: of the same request, which is own.

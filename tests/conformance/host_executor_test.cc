@@ -322,39 +322,40 @@ TEST_CASE("S11.5 several threads that sleep for several words and buffers are al
   NicsimProcess nicsim;
   constexpr std::uint32_t kThreads = 4;
   constexpr std::uint32_t kTimes = 400;
-  run_processes(nicsim, {[](Part& part) {
-                           attach();
-                           unsigned char* memory[] = {export_new(kPage, 1), export_new(kPage, 2)};
-                           part.meet();
-                           std::vector<std::thread> threads;
-                           for (std::uint32_t number = 0; number < kThreads; ++number) {
-                             threads.emplace_back([&, number] {
-                               const auto* word = reinterpret_cast<const std::uint32_t*>(
-                                   memory[number % 2] + 64 * number);
-                               for (std::uint32_t i = 1; i <= kTimes; ++i) {
-                                 EXPECT(vmmc_wait_32(word, VMMC_AT_LEAST, i, VMMC_WAIT_BLOCK,
-                                                     kPatience) == VMMC_OK);
-                                 part.value(static_cast<int>(number)) = i;
-                               }
-                             });
-                           }
-                           for (std::thread& thread : threads) thread.join();
-                         },
-                         [](Part& part) {
-                           attach();
-                           part.meet();
-                           const Proxy proxies[] = {import_by_host(0, 1), import_by_host(0, 2)};
-                           std::vector<std::thread> threads;
-                           for (std::uint32_t number = 0; number < kThreads; ++number) {
-                             threads.emplace_back([&, number] {
-                               for (std::uint32_t i = 1; i <= kTimes; ++i) {
-                                 send_word(i, proxies[number % 2].address + 64 * number);
-                                 while (part.value(static_cast<int>(number)) < i) ::usleep(i % 20);
-                               }
-                             });
-                           }
-                           for (std::thread& thread : threads) thread.join();
-                         }});
+  run_processes(
+      nicsim,
+      {[](Part& part) {
+         attach();
+         unsigned char* memory[] = {export_new(kPage, 1), export_new(kPage, 2)};
+         part.meet();
+         std::vector<std::thread> threads;
+         for (std::uint32_t number = 0; number < kThreads; ++number) {
+           threads.emplace_back([&, number] {
+             const auto* word =
+                 reinterpret_cast<const std::uint32_t*>(memory[number % 2] + 64 * number);
+             for (std::uint32_t i = 1; i <= kTimes; ++i) {
+               EXPECT(vmmc_wait_32(word, VMMC_AT_LEAST, i, VMMC_WAIT_BLOCK, kPatience) == VMMC_OK);
+               part.value(static_cast<int>(number)) = i;
+             }
+           });
+         }
+         for (std::thread& thread : threads) thread.join();
+       },
+       [](Part& part) {
+         attach();
+         part.meet();
+         const Proxy proxies[] = {import_by_host(0, 1), import_by_host(0, 2)};
+         std::vector<std::thread> threads;
+         for (std::uint32_t number = 0; number < kThreads; ++number) {
+           threads.emplace_back([&, number] {
+             for (std::uint32_t i = 1; i <= kTimes; ++i) {
+               send_word(i, proxies[number % 2].address + 64 * number);
+               while (part.value(static_cast<int>(number)) < i) ::usleep(i % 20);
+             }
+           });
+         }
+         for (std::thread& thread : threads) thread.join();
+       }});
 }
 
 TEST_CASE("S11.9 a send within one's own buffer has the same result by every executor") {

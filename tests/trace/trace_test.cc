@@ -113,8 +113,9 @@ void check_operations(const TraceFile& file, std::size_t operations) {
     if (record->event == kMemoryWritten) operation.arrived += record->length;
   }
   CHECK(seen.size() == operations);
-  for (const auto& [number, operation] : seen) {
-    CAPTURE(number);
+  for (const auto& entry : seen) {
+    const auto& operation = entry.second;
+    CAPTURE(entry.first);
     CHECK(operation.taken == 1);
     CHECK(operation.completed == 1);
     CHECK(operation.arrived == operation.length);

@@ -64,7 +64,7 @@ struct Directory {
 // A server that says one thing, or hangs up.
 class OddServer {
  public:
-  explicit OddServer(std::function<std::optional<wire::PlainReply>(wire::PlainReply)> answer)
+  explicit OddServer(const std::function<std::optional<wire::PlainReply>(wire::PlainReply)>& answer)
       : listener_(std::move(platform::listen_unix_socket(name).value())),
         thread_([this, answer] { serve(answer); }) {}
   ~OddServer() { thread_.join(); }
@@ -92,11 +92,12 @@ class OddServer {
 }  // namespace
 
 TEST_CASE("nobody there, and nobody there any more") {
-  check_fails(run_vmmcstat("@vmmc-test-" + random_name(), "--once"), stat::kExitNoNicsim,
+  check_fails(run_vmmcstat("@vmmc-test-" + random_name(), "--once"), vmmc::stat::kExitNoNicsim,
               "no nicsim runs at @vmmc-test-");
-  check_fails(run_vmmcstat("/no/such/socket", "--json"), stat::kExitNoNicsim, "/no/such/socket");
+  check_fails(run_vmmcstat("/no/such/socket", "--json"), vmmc::stat::kExitNoNicsim,
+              "/no/such/socket");
   OddServer server([](auto) { return std::nullopt; });
-  check_fails(run_vmmcstat(server.name, "--json"), stat::kExitNicsimDied, "has ended");
+  check_fails(run_vmmcstat(server.name, "--json"), vmmc::stat::kExitNicsimDied, "has ended");
 }
 
 TEST_CASE("nicsim dies between two looks") {
@@ -105,7 +106,7 @@ TEST_CASE("nicsim dies between two looks") {
     std::this_thread::sleep_for(std::chrono::milliseconds(700));
     nicsim.kill();
   });
-  check_fails(run_vmmcstat(nicsim.socket(), "--json --interval 2"), stat::kExitNicsimDied,
+  check_fails(run_vmmcstat(nicsim.socket(), "--json --interval 2"), vmmc::stat::kExitNicsimDied,
               "has ended");
   killer.join();
 }
@@ -116,20 +117,21 @@ TEST_CASE("another version, another user") {
     reply.header.status = wire::Status::kVersionMismatch;
     return std::optional(reply);
   });
-  check_fails(run_vmmcstat(other_version.name, "--json"), stat::kExitOtherVersion,
+  check_fails(run_vmmcstat(other_version.name, "--json"), vmmc::stat::kExitOtherVersion,
               "speaks wire version " + std::to_string(wire::kVersion + 3));
   OddServer other_user([](wire::PlainReply reply) {
     reply.header.status = wire::Status::kUserNotAllowed;
     return std::optional(reply);
   });
-  check_fails(run_vmmcstat(other_user.name, "trace start"), stat::kExitOtherUser, "another user");
+  check_fails(run_vmmcstat(other_user.name, "trace start"), vmmc::stat::kExitOtherUser,
+              "another user");
   OddServer stranger([](wire::PlainReply reply) {
     reply.header.magic = 7;
     return std::optional(reply);
   });
-  check_fails(run_vmmcstat(stranger.name, "--json"), stat::kExitFailure, "no nicsim");
+  check_fails(run_vmmcstat(stranger.name, "--json"), vmmc::stat::kExitFailure, "no nicsim");
   OddServer nonsense([](wire::PlainReply reply) { return std::optional(reply); });
-  check_fails(run_vmmcstat(nonsense.name, "--json"), stat::kExitFailure, "makes no sense");
+  check_fails(run_vmmcstat(nonsense.name, "--json"), vmmc::stat::kExitFailure, "makes no sense");
 }
 
 TEST_CASE("what is refused before anybody has attached is among the errors") {
@@ -166,23 +168,23 @@ TEST_CASE("the trace: start, save, stop, and what is refused") {
   Directory directory;
   const std::string& socket = nicsim.socket();
   const auto run = [&](const std::string& arguments) { return run_vmmcstat(socket, arguments); };
-  check_fails(run("trace save " + directory.file), stat::kExitTraceIsOff, "no trace");
+  check_fails(run("trace save " + directory.file), vmmc::stat::kExitTraceIsOff, "no trace");
   CHECK(directory.bytes() == -1);  // nothing is left of the attempt
-  check_fails(run("trace stop " + directory.file), stat::kExitTraceIsOff, "no trace is on");
+  check_fails(run("trace stop " + directory.file), vmmc::stat::kExitTraceIsOff, "no trace is on");
   CHECK(directory.bytes() == -1);
   CHECK(run("trace start --records 3000").exit_code == 0);
-  check_fails(run("trace start"), stat::kExitTraceIsOn, "on already");
+  check_fails(run("trace start"), vmmc::stat::kExitTraceIsOn, "on already");
   const StatRun saved = run("trace save " + directory.file);
   CHECK(saved.exit_code == 0);
   CHECK(saved.output.find(" records saved to " + directory.file) != std::string::npos);
   CHECK(directory.bytes() ==
         static_cast<off_t>(wire::kTraceHeaderBytes + 4096 * sizeof(wire::TraceRecord)));
   // It goes on if it cannot be saved.
-  check_fails(run("trace stop " + directory.file), stat::kExitFileExists, "--overwrite");
-  check_fails(run("trace stop /no/such/place"), stat::kExitFailure, "/no/such/place");
-  check_fails(run("trace start"), stat::kExitTraceIsOn, "on already");
+  check_fails(run("trace stop " + directory.file), vmmc::stat::kExitFileExists, "--overwrite");
+  check_fails(run("trace stop /no/such/place"), vmmc::stat::kExitFailure, "/no/such/place");
+  check_fails(run("trace start"), vmmc::stat::kExitTraceIsOn, "on already");
   CHECK(run("trace stop " + directory.file + " --overwrite").exit_code == 0);
-  check_fails(run("trace stop"), stat::kExitTraceIsOff, "no trace is on");
+  check_fails(run("trace stop"), vmmc::stat::kExitTraceIsOff, "no trace is on");
   CHECK(run("trace save --overwrite " + directory.file).exit_code == 0);
   CHECK(run("trace start").exit_code == 0);
   CHECK(run("trace stop").exit_code == 0);
@@ -204,6 +206,6 @@ TEST_CASE("every view is printed once where there is no terminal") {
 
 TEST_CASE("standard output that takes nothing is an error") {
   NicsimProcess nicsim;
-  check_fails(run_vmmcstat(nicsim.socket(), "--json >/dev/full"), stat::kExitFailure,
+  check_fails(run_vmmcstat(nicsim.socket(), "--json >/dev/full"), vmmc::stat::kExitFailure,
               "standard output");
 }

@@ -122,8 +122,10 @@ TEST_CASE("another size: the next picture fits, however small") {
   const Client client(nicsim);
   Terminal terminal(command(nicsim), 40, 132);
   REQUIRE(terminal.wait_for("1 processes,"));
-  for (const auto& [rows, columns] :
+  for (const auto& size :
        {std::pair<unsigned short, unsigned short>{24, 80}, {10, 40}, {3, 20}, {1, 1}, {50, 200}}) {
+    const unsigned short rows = size.first;
+    const unsigned short columns = size.second;
     CAPTURE(rows);
     // What was on its way when the size changed may not fit.
     terminal.resize(rows, columns);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "nicsim/wire/version.h"
+#include "platform/write_all.h"
 #include "tools/pcapng/pcapng.h"
 
 namespace vmmc::dump {
@@ -84,15 +85,7 @@ void PacketFile::add(const vmmc_frame& frame, const WholeFrame& whole) {
 }
 
 bool PacketFile::flush() {
-  std::string_view rest = text_;
-  while (!rest.empty() && error_ == 0) {
-    const ssize_t written = ::write(file_.get(), rest.data(), rest.size());
-    if (written >= 0) {
-      rest.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno != EINTR) {
-      error_ = errno;
-    }
-  }
+  if (error_ == 0) error_ = platform::write_all(file_.get(), text_);
   text_.clear();
   return works();
 }

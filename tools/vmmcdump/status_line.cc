@@ -15,12 +15,13 @@ std::string frames(std::uint64_t count) {
 
 std::string rate_text(double bytes) {
   char text[48];
-  if (bytes >= 1e9)
+  if (bytes >= 1e9) {
     std::snprintf(text, sizeof text, "%.2f GB/s", bytes / 1e9);
-  else if (bytes >= 1e6)
+  } else if (bytes >= 1e6) {
     std::snprintf(text, sizeof text, "%.1f MB/s", bytes / 1e6);
-  else
+  } else {
     std::snprintf(text, sizeof text, "%.1f kB/s", bytes / 1e3);
+  }
   return text;
 }
 

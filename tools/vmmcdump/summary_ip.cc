@@ -53,10 +53,11 @@ Packet take_ipv4(ByteCursor& cursor) {
   cursor.take(header - kIpv4Header);
   packet.ran_out = cursor.ran_out();
   // 0: the sender has left it to its interface to cut a large packet up.
-  if (total >= header)
+  if (total >= header) {
     packet.length = total - header;
-  else
+  } else {
     packet.length = total == 0 ? cursor.rest().size() : 0;
+  }
   cursor.limit(packet.length);
   return packet;
 }
@@ -156,12 +157,13 @@ void append_udp(std::string& to, const Packet& packet, ByteCursor datagram) {
   const std::size_t length = datagram.u16();
   append_ports(to, packet, source, destination);
   to += "UDP ";
-  if (datagram.ran_out())
+  if (datagram.ran_out()) {
     to += "cut";
-  else if (length < kUdpHeader)
+  } else if (length < kUdpHeader) {
     to += "length field of " + std::to_string(length) + " does not fit";
-  else
+  } else {
     append_length(to, length - kUdpHeader);
+  }
 }
 
 std::uint8_t icmp_protocol(const Packet& packet) {

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "platform/write_all.h"
+
 namespace vmmc::trace_tool {
 namespace {
 
@@ -42,15 +44,7 @@ std::variant<Sink, Failure> Sink::open(const std::string& path, const std::strin
 }
 
 void Sink::flush() {
-  std::string_view rest = text_;
-  while (!rest.empty() && error_ == 0) {
-    const ssize_t written = ::write(file_.get(), rest.data(), rest.size());
-    if (written >= 0) {
-      rest.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno != EINTR) {
-      error_ = errno;
-    }
-  }
+  if (error_ == 0) error_ = platform::write_all(file_.get(), text_);
   text_.clear();
 }
 

@@ -48,7 +48,7 @@ std::string text_of(const Circumstances& circumstances) {
 template <InitiationMachine M>
 Exploration explored(Mechanism mechanism, Circumstances circumstances = {}) {
   const TwoProcesses<M> processes(circumstances, KeyBased::key_of(0), KeyBased::key_of(1));
-  const Exploration found = processes.explore();
+  Exploration found = processes.explore();
   MESSAGE(info_of(mechanism).name << text_of(circumstances) << ": " << found.worlds << " states, "
                                   << found.moves << " moves\n"
                                   << (found.broken.empty() ? "nothing is broken\n" : found.text()));
