@@ -47,15 +47,14 @@ std::uint64_t NotificationPort::queued() const {
   return std::min<std::uint64_t>(produced_ - consumed, wire::kNotificationSlots);
 }
 
-// True if there is room after all.
+// True if there is room after all. The question stands: another sender may wait for its answer, and a
+// doorbell too many does no harm.
 bool NotificationPort::ask_for_room() {
   std::atomic<std::uint32_t>& waits = channel_.shared().notification_demand.nic_waits;
   waits.store(1, std::memory_order_relaxed);
   // Pairs with the fence of a client that makes room and then looks at the flag.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (!has_room()) return false;
-  waits.store(0, std::memory_order_relaxed);
-  return true;
+  return has_room();
 }
 
 bool NotificationPort::put(const wire::Notification& notification) {

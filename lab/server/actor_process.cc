@@ -123,7 +123,10 @@ void ActorProcess::take_line(std::string_view line) {
     answer = json::object{{"ok", false}, {"sentence", "the actor's answer makes no sense"}};
   }
   if (under_way_.front().begun != nullptr && answer == json::value{{"begun", true}}) {
-    return std::exchange(under_way_.front().begun, nullptr)();
+    under_way_.front().has_begun = true;
+    const Begun begun = std::exchange(under_way_.front().begun, nullptr);
+    changed_();
+    return begun();
   }
   const Answered answered = std::move(under_way_.front().answered);
   under_way_.pop_front();

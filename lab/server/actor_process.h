@@ -45,7 +45,7 @@ class ActorProcess : public std::enable_shared_from_this<ActorProcess> {
   using Begun = std::function<void()>;
 
   // A process of `program`, in a process group of its own, or a sentence that says why there is none.
-  // `changed` is called when it has ended, or is busy with more or fewer commands.
+  // `changed` is called when it has ended, is busy with more or fewer commands, or has started one.
   static std::variant<std::shared_ptr<ActorProcess>, std::string> start(
       boost::asio::io_context& context, const std::string& program, Identity identity,
       std::function<void()> changed);
@@ -61,6 +61,8 @@ class ActorProcess : public std::enable_shared_from_this<ActorProcess> {
     return why_;
   }  // it could not attach, in its own words; empty: it has
   std::size_t busy() const { return under_way_.size(); }
+  // Whether what it is busy with was to "start" and has begun: it is ready for what others do.
+  bool started() const { return !under_way_.empty() && under_way_.front().has_begun; }
 
   // False: too many are under way, or it has ended. With "start": true in the command `begun` is called at
   // most once, before the answer, when the process says that it is ready for what others do.
@@ -102,6 +104,7 @@ class ActorProcess : public std::enable_shared_from_this<ActorProcess> {
     Answered answered;
     Begun begun;  // empty: none is due
     bool is_abort;
+    bool has_begun = false;
   };
   std::deque<UnderWay> under_way_;
   bool reaped_ = false;

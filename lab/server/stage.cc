@@ -48,7 +48,8 @@ json::array Stage::actors() const {
         {"state", running ? "running" : "ended"},
         {"how", running ? json::value() : json::value(actor.process ? actor.process->how() : "")},
         {"why", why.empty() ? json::value() : json::value(why)},
-        {"busy", actor.process != nullptr ? actor.process->busy() : 0}});
+        {"busy", actor.process != nullptr ? actor.process->busy() : 0},
+        {"started", actor.process != nullptr && actor.process->started()}});
   }
   return all;
 }

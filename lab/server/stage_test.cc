@@ -132,6 +132,30 @@ TEST_CASE("a command that is started: the next one follows when it has begun, or
   CHECK(page.hear("step_done").at("ok") == true);
 }
 
+TEST_CASE("free play: a page sees when a command that it started has begun") {
+  Rig rig;
+  Client page(rig);
+  page.begin("two");
+  const auto hear_of_sender = [&page](bool started) {
+    json::object sender;
+    do sender = actor(page.hear("actors"), "sender");
+    while (sender.at("busy") == 0 || sender.at("started") != started);
+  };
+  const auto play = [&page](int request, bool start) {  // what hangs
+    page.say({{"type", "play"},
+              {"request", request},
+              {"actor", "sender"},
+              {"command", {{"do", "compute"}, {"ns", 99}, {"start", start}}}});
+  };
+  play(1, true);
+  hear_of_sender(true);
+  page.say({{"type", "kill"}, {"actor", "sender"}});
+  CHECK(page.hear("answer").at("request") == 1);
+  page.say({{"type", "restart"}, {"actor", "sender"}});
+  play(2, false);
+  hear_of_sender(false);
+}
+
 TEST_CASE("an actor that ends in abort has answered it") {
   Rig rig;
   Client page(rig);

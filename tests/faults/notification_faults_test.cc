@@ -159,6 +159,19 @@ TEST_CASE("a receiver killed at any stage: its sender is told and goes on") {
 
 // ---------------------------------------------------------------------------- a sender is killed
 
+namespace {
+
+// Until nicsim has heard of the end of who exported this: what it was stalled with is then given up.
+void await_end_of_exporter(const Proxy& proxy) {
+  const std::uint32_t nothing = 0;
+  await_that([&] {
+    const int status = vmmc_send(&nothing, proxy.address, sizeof nothing);
+    return (status == VMMC_OK ? vmmc_fence() : status) == VMMC_ERR_PEER_DEAD;
+  });
+}
+
+}  // namespace
+
 TEST_CASE(
     "a sender killed while it waits for room: what it was told of is delivered, others go on") {
   NicsimProcess nicsim;
@@ -167,6 +180,7 @@ TEST_CASE(
                              attach_with(way);
                              EXPECT(vmmc_block_notifications() == VMMC_OK);
                              export_with(64, 1, Log::record, &log_of_calls);
+                             part.meet();
                              await_that([&] { return part.value(kOver).load() == 1; });
                              EXPECT(vmmc_unblock_notifications() > 0);
                              part.meet();
@@ -179,7 +193,9 @@ TEST_CASE(
                            },
                            [](Part& part) {
                              attach();
+                             export_new(64, 2);
                              const Proxy proxy = import_from(0, 1);
+                             part.meet();
                              std::thread executioner([&part] {
                                await_that([] { return counters().notification_stalls == 1; });
                                part.value(kReady).store(1);
@@ -190,12 +206,10 @@ TEST_CASE(
                            [](Part& part) {
                              attach();
                              const Proxy proxy = import_from(0, 1);
+                             const Proxy doomed = import_from(1, 2);
+                             part.meet();
                              await_that([&] { return part.value(kReady).load() == 1; });
-                             // Until nicsim has heard of the other's end.
-                             const vmmc_import_options at_once{VMMC_WRITE, VMMC_EXECUTOR_AUTO, 0};
-                             void* none = nullptr;
-                             (void)vmmc_import(identity_of(1), 99, &at_once, &none, nullptr);
-                             ::usleep(20'000);
+                             await_end_of_exporter(doomed);
                              part.value(kOver).store(1);
                              part.meet();
                              for (std::uint32_t i = 0; i < 1000; ++i) notify(i, proxy.address, i);

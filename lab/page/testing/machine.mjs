@@ -188,7 +188,7 @@ export class Machine {
   }
 
   actors_message() {
-    return { type: 'actors', actors: this.actors.map(({ name, node, process, pid, state, how, busy }) => ({ name, node, process, pid, state, how, busy })) };
+    return { type: 'actors', actors: this.actors.map(({ name, node, process, pid, state, how, busy }) => ({ name, node, process, pid, state, how, busy, started: false })) };
   }
 
   snapshot() {

@@ -58,11 +58,11 @@ class Cases:
         page.must("node-0", do="unbind", binding="page")
         page.must("node-0", do="compute", ns=1000)
         consumed = page.start("node-1", do="consume", buffer=7, messages=3, bytes=64, interval_ns=1000, start=True)
-        page.until(lambda: page.actors["node-1"]["busy"] == 1, "consume")
+        page.until(lambda: page.actors["node-1"]["started"], "consume")
         page.must("node-0", do="stream", proxy="inbox", messages=3, bytes=64, interval_ns=1_000_000)
         self.assertTrue(page.answer(consumed)["ok"])
         answered = page.start("node-1", do="answer", proxy="back", buffer=7, by="spin", count=5, start=True)
-        page.until(lambda: page.actors["node-1"]["busy"] == 1, "answer")
+        page.until(lambda: page.actors["node-1"]["started"], "answer")
         self.assertGreater(page.must("node-0", do="round_trip", proxy="inbox", buffer=8, by="spin", count=5)["one_way_ns"], 0)
         self.assertTrue(page.answer(answered)["ok"])
         for by in ("deliberate", "automatic"):

@@ -8,6 +8,8 @@
 //   nicsim_notifies   raise `produced`, exchange client_waits, write to the pipe
 //   client_takes      NotificationQueue::advance and ring
 //   nicsim_stalls     nicsim without room: nic_waits, look, sleep on the doorbell
+//   nicsim_stalls_two  the same with two senders that notify one client: the first waits, then the
+//                     second finds room by its second look
 
 #include <doctest/doctest.h>
 
@@ -51,6 +53,20 @@ Program nicsim_stalls(bool with_fence, bool with_second_look) {
   return sleeper(with_fence, with_second_look);
 }
 
+Program nicsim_stalls_two(bool takes_its_question_back) {
+  const auto ask = [](Program& program) {
+    program.insert(program.end(), {store(kWaits, 1), fence(), load(0, kFirst)});
+  };
+  Program program;
+  ask(program);
+  program.push_back(jump_if(0, 1, "room for the first"));
+  ask(program);
+  program.push_back(jump_if(0, 0, "sleep"));
+  if (takes_its_question_back) program.push_back(store(kWaits, 0));
+  program.insert(program.end(), {label("sleep"), take_ring(kBell), label("room for the first")});
+  return program;
+}
+
 Program nicsim_notifies() {
   Program program;
   for (int i = 0; i < kCount; ++i) {
@@ -88,6 +104,13 @@ TEST_CASE("a client that sleeps misses no notification") {
 TEST_CASE("nicsim that stalls misses no room") {
   for (const Memory memory : kAll) {
     CHECK(explore(memory, {nicsim_stalls(true, true), client_takes(true)}).clean());
+  }
+}
+
+TEST_CASE("who finds room does not take back what another sender asked for") {
+  for (const Memory memory : kAll) {
+    CHECK(explore(memory, {nicsim_stalls_two(false), client_takes(true)}).clean());
+    CHECK(explore(memory, {nicsim_stalls_two(true), client_takes(true)}).stuck);
   }
 }
 
