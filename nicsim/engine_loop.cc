@@ -144,8 +144,11 @@ void EngineLoop::poll_control_at_times() {
 
 void EngineLoop::park_quiet_queues() {
   std::erase_if(active_, [this](const ActiveQueue& queue) {
-    // In the middle of a transfer there is something to do, whatever the client's memory says.
-    if (queue.process->transfer.active || !queue.process->channel.park()) return false;
+    // In the middle of a transfer there is something to do, whatever the client's memory says. Where an
+    // unexport waits, too: what was published when it was asked for may be gone, and nobody rings then.
+    const Process& process = *queue.process;
+    if (process.transfer.active || process.awaited > 0 || !queue.process->channel.park())
+      return false;
     queue.process->active = false;
     if (queue.has_worked || queue.process->real_time_channels > 0) {
       recent_.push_back(queue.process);

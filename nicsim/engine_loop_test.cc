@@ -11,7 +11,9 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <random>
 #include <span>
+#include <thread>
 #include <vector>
 
 #include "nicsim/testing/fake_client.h"
@@ -158,4 +160,48 @@ TEST_CASE_FIXTURE(LoopFixture, "who was busy before a sleep and leaves during it
     });
   }
   CHECK(inside([&] { return machine.processes().size(); }) == 1);
+}
+
+// The request is heard of in the last look before a sleep as well, and then nobody has looked at the queue yet.
+TEST_CASE_FIXTURE(LoopFixture,
+                  "an unexport for which a descriptor was there, and is gone, is done") {
+  constexpr int kRounds = 2000;
+  constexpr std::size_t kSenders = 64;  // the loop looks for control messages every few rounds
+  const unsigned seed = std::random_device{}();
+  MESSAGE("seed " << seed);
+  std::mt19937 random(seed);
+  auto receiver = client(0);
+  std::vector<std::unique_ptr<FakeClient>> senders;
+  for (std::size_t i = 0; i < kSenders; ++i) senders.push_back(client(1));
+  FakeClient& flickering = *senders.front();
+  std::size_t done = 0;
+  for (int round = 0; round < kRounds && done == static_cast<std::size_t>(round); ++round) {
+    const auto import = connect(*receiver, flickering, 1, 0, 64);
+    inside([&] {
+      for (const auto& sender : senders) loop.doorbell(*sender->process);
+    });
+    const auto end =
+        std::chrono::steady_clock::now() + std::chrono::nanoseconds(random() % 120'000);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+    inside([&] {
+      wire::SendDescriptor& slot = flickering.next_slot(import, 0);
+      slot.header =
+          wire::make_header(0, wire::LocalPlace::kInline, wire::Operation::kDeliberateUpdate, 0, 8);
+      wire::UnexportRequest request{};
+      request.buffer_id = 1;
+      CHECK_FALSE(machine.unexport(*receiver->process, request).has_value());
+      slot.header = 0;
+    });
+    for (int looks = 0; done == static_cast<std::size_t>(round) && looks < 1000; ++looks) {
+      std::this_thread::sleep_for(std::chrono::microseconds(looks));
+      done = inside([&] { return late_unexports.size(); });
+    }
+    inside([&] {
+      CHECK(machine.unimport(*flickering.process,
+                             {{}, import.import_slot, import.import_generation}) ==
+            wire::Status::kOk);
+    });
+  }
+  CHECK(done == kRounds);
 }
