@@ -36,9 +36,12 @@ struct Fixture : LoopFixture {
     ring(*sender);
     return true;
   }
-  // Sent to a nicsim that sleeps, or is about to.
-  bool send_to_sleeper() {
+  // Until nicsim sleeps, or is about to.
+  void await_sleep() {
     await([&] { return sender->channel().doorbell.nic_sleeps.load() == 1; });
+  }
+  bool send_to_sleeper() {
+    await_sleep();
     return send();
   }
   wire::DatagramPlace receive() {
@@ -100,8 +103,9 @@ TEST_CASE("who sends to a nicsim that sleeps rings the doorbell, and is heard") 
 TEST_CASE("what is lost is given up in time though nobody rings") {
   Fixture f;
   f.inside([&] { f.machine.instruments().faults.add({.action = FaultPlan::Action::kDrop}); });
-  f.send_to_sleeper();
+  f.await_sleep();
   const auto before = std::chrono::steady_clock::now();
+  f.send();
   CHECK(f.receive() == wire::DatagramPlace::kLost);
   CHECK(std::chrono::steady_clock::now() - before > std::chrono::milliseconds(10));
 }

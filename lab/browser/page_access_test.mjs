@@ -109,7 +109,7 @@ test('it asks for nothing but itself, and cannot', () => with_page('#deliberate-
     document.addEventListener('securitypolicyviolation', (event) => seen.add(event.effectiveDirective));
     document.body.append(Object.assign(new Image(), { src: 'http://127.0.0.1:9/x.png' }), Object.assign(document.createElement('script'), { textContent: 'window.injected = true' }));
     await fetch('http://127.0.0.1:9/').catch(() => null);
-    await new Promise((done) => { setTimeout(done, 100); });
+    for (const end = Date.now() + 60000; seen.size < 2 && Date.now() < end;) await new Promise((done) => { setTimeout(done, 100); });
     return { seen: [...seen].sort(), injected: window.injected ?? false };
   });
   assert.equal(blocked.injected, false);

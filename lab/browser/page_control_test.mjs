@@ -62,6 +62,7 @@ test('a scene by keyboard alone', () => with_page('#map', async ({ page, server 
 }));
 
 test('help lists the keys, and closes', () => with_page('#map', async ({ page }) => {
+  await scene_begun(page, 'Map');
   await page.keyboard.press('?');
   assert.ok(await count_of(page, '#keys tr') >= 12);
   await page.keyboard.press('2');

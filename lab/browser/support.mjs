@@ -12,7 +12,7 @@ import { FakeServer } from '../page/testing/fake_server.mjs';
 export const PAGE = resolve(process.env.LAB_PAGE ?? 'page.html');
 const CHROMIUM = process.env.LAB_CHROMIUM ?? '/usr/bin/chromium';
 const ARGUMENTS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
-const PATIENCE_MS = Number(process.env.LAB_PATIENCE_MS ?? 30000);
+const PATIENCE_MS = Number(process.env.LAB_PATIENCE_MS ?? 90000);
 
 let browser = null;
 

@@ -135,7 +135,8 @@ TEST_CASE("strangers do not keep out who knows the token") {
     strangers.push_back(connect(context, rig));
     if (i % 5 == 0) CHECK(ask(rig, request_for(rig, "/" + rig.token() + "/")).status == 200);
   }
-  CHECK(rig.connections() <= 4 + 1);  // one that has been cut may still be on its way out
+  // The page and three strangers; those that have been cut may still be on their way out.
+  while (rig.connections() > 4) std::this_thread::yield();
   Client other(rig);
   CHECK(other.open());
   CHECK(page.hear().at("type") == "hello");
@@ -149,15 +150,14 @@ TEST_CASE("connections that say nothing are closed in time, and there are never 
   asio::io_context context;
   std::vector<tcp::socket> silent;
   for (int i = 0; i < 12; ++i) silent.push_back(connect(context, rig));
-  while (rig.connections() == 0) std::this_thread::yield();
-  CHECK(rig.connections() <= 4);
   for (tcp::socket& socket : silent) {
+    CHECK(rig.connections() <= 4);
     char byte;
     boost::system::error_code error;
     socket.read_some(asio::buffer(&byte, 1), error);
     CHECK(error);
   }
-  CHECK(ask(rig, request_for(rig, "/")).status == 404);
+  CHECK(ask_until_answered(rig, request_for(rig, "/")).status == 404);
 }
 
 TEST_CASE("a port that is taken, an address that is not this host's") {

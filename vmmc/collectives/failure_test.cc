@@ -18,7 +18,7 @@ using namespace vmmc::testing;
 namespace {
 
 constexpr vmmc_group_options kDefaults = VMMC_GROUP_DEFAULTS;
-constexpr vmmc_group_options kImpatient = {100'000'000, 1024, VMMC_WAIT_ADAPTIVE};
+constexpr vmmc_group_options kImpatient = {2'000'000'000, 1024, VMMC_WAIT_ADAPTIVE};
 constexpr std::size_t kMost = 16;  // ranks
 
 struct Operation {
@@ -123,6 +123,7 @@ TEST_CASE("a rank that does not come is noticed by the timeout") {
   for (const Operation& operation : kOperations) {
     CAPTURE(operation.name);
     run_ranks(4, [&](Part& part) {
+      part.meet();  // all of them have that time for making the group
       vmmc_group* const group = create_group(&kImpatient);
       if (vmmc_rank() != 2) expect_failure(group, operation, VMMC_ERR_TIMEOUT);
       part.meet();
@@ -194,6 +195,7 @@ TEST_CASE("ranks that disagree") {
 
 TEST_CASE("a group that is made with different options") {
   run_ranks(2, [](Part& part) {
+    part.meet();
     vmmc_group_options options = kImpatient;
     options.chunk_bytes = vmmc_rank() == 0 ? 4096 : 8192;
     vmmc_group* group = nullptr;

@@ -151,12 +151,14 @@ void beside_a_parked_thread(Fixture& fixture, Program program) {
   std::thread first = fixture.run([&] {
     const int context = fixture.time.claim();
     CHECK(context == 1);
+    (void)fixture.nicsim.rings();
     std::thread other([&, context] {
       fixture.time.adopt(context);
       fixture.time.park({.reasons = wire::kWakeOnNotification});
     });
     fixture.time.await_first_park(context);
     CHECK(fixture.nicsim.state(1) == word(ContextState::kParked));
+    while (fixture.nicsim.rings() == 0) std::this_thread::yield();  // it rings when it is parked
     program();
     other.join();
     CHECK(fixture.nicsim.state(1) == word(ContextState::kFree));  // it has ended

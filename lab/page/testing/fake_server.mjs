@@ -154,12 +154,12 @@ export class FakeServer {
     for (const one of at) this.send(this.machine.bytes_of(one));
   }
 
-  /** So many packets a second, for so long, shown in part as the real server does. */
-  async flood({ packets_per_second, seconds }) {
+  /** So many packets a second, for so long and until it is `enough`, shown in part as the real server does. */
+  async flood({ packets_per_second, seconds, enough = () => true }) {
     const actor = this.machine.actors[0];
     const item = this.machine.imports[0];
     const each = packets_per_second / 20;
-    for (let round = 0; round < seconds * 20; round++) {
+    for (let round = 0; round < seconds * 20 || !enough(); round++) {
       for (let i = 0; i < each; i++) this.machine.transfer(actor, item, (i % 60) * 64, Buffer.alloc(16, 65 + (round % 26)), i % 2 ? 'deliberate_update' : 'automatic_update');
       const records = this.machine.take_records();
       const shown = records.filter((record) => record.operation % 16 < 2);

@@ -13,7 +13,7 @@ from live_lab import Lab, await_that, is_alive
 def inbox(page, pages=1):
     """Buffer 7 of node-1, which node-0 has imported as `inbox`."""
     page.must("node-1", do="export", buffer=7, pages=pages, handler=True)
-    page.must("node-0", do="import", **{"from": "node-1", "as": "inbox"}, buffer=7, access="rw", timeout_ms=5000)
+    page.must("node-0", do="import", **{"from": "node-1", "as": "inbox"}, buffer=7, access="rw", timeout_ms=60000)
 
 
 class Cases:
@@ -44,7 +44,7 @@ class Cases:
         self.assertEqual(page.must("node-1", do="handled", **{"await": 1})["calls"][0]["immediate"], 9)
         page.must("node-1", do="block")
         page.must("node-0", do="send", proxy="inbox", value=4, notify=True, immediate=10)
-        self.assertEqual(page.must("node-1", do="wait_notification", buffer=7, timeout_ms=5000)["immediate"], 10)
+        self.assertEqual(page.must("node-1", do="wait_notification", buffer=7, timeout_ms=60000)["immediate"], 10)
         page.must("node-1", do="unblock")
         self.assertEqual(page.must("node-0", do="fetch", proxy="inbox", offset=64, bytes=4)["hex"], "41414141")
         self.assertEqual(page.must("node-0", do="add", proxy="inbox", offset=64, value=1)["previous"], 0x41414141)
@@ -80,7 +80,7 @@ class Cases:
         self.assertEqual(len(self.page.actors), 16)
         page = self.page
         page.must("node-15", do="export", buffer=1)
-        page.must("node-0", do="import", **{"from": "node-15", "as": "far"}, buffer=1, timeout_ms=5000)
+        page.must("node-0", do="import", **{"from": "node-15", "as": "far"}, buffer=1, timeout_ms=60000)
         page.must("node-0", do="send", proxy="far", text="far away", fence=True)
         self.assertEqual(page.must("node-15", do="read", buffer=1, bytes=8)["text"], "far away")
         page.until(lambda: any(each["event"] == "packet_sent" and each["peer"] == 15 for each in page.records), "it")

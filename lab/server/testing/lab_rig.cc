@@ -3,6 +3,7 @@
 
 #include "lab/server/testing/lab_rig.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -21,6 +22,7 @@ namespace http = beast::http;
 
 Rig::Rig(nicsim::web::Limits limits, std::string scene) : scenes_(testing_scenes()) {
   ::alarm(kPatience);
+  ::signal(SIGPIPE, SIG_IGN);  // as nicsim does: an actor that ends may still be told something
   auto listener = nicsim::web::open_listener("127.0.0.1", 0);
   port_ = std::get<nicsim::web::Listener>(listener).port;
   const std::string actor = std::string(std::getenv("TEST_SRCDIR")) + "/vmmc/lab/server/fake_actor";
@@ -77,6 +79,12 @@ std::vector<Reply> ask(const Rig& rig, const std::string& bytes, std::size_t rep
 Reply ask(const Rig& rig, const std::string& bytes) {
   const std::vector<Reply> replies = ask(rig, bytes, 1);
   return replies.empty() ? Reply{} : replies.front();
+}
+
+Reply ask_until_answered(const Rig& rig, const std::string& bytes) {
+  Reply reply;
+  while (reply.status == 0) reply = ask(rig, bytes);
+  return reply;
 }
 
 std::string request_for(const Rig& rig, const std::string& path, const std::string& method,

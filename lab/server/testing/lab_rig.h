@@ -35,7 +35,7 @@ namespace asio = boost::asio;
 namespace json = boost::json;
 using asio::ip::tcp;
 
-inline constexpr unsigned kPatience = 60;  // seconds
+inline constexpr unsigned kPatience = 120;  // seconds
 
 class Rig {
  public:
@@ -78,6 +78,8 @@ struct Reply {
 // What the server answers to these bytes: to one request, or to so many over one connection.
 Reply ask(const Rig& rig, const std::string& bytes);
 std::vector<Reply> ask(const Rig& rig, const std::string& bytes, std::size_t replies);
+// The same of a server that has little patience: whoever was kept from asking in time asks again.
+Reply ask_until_answered(const Rig& rig, const std::string& bytes);
 
 std::string request_for(const Rig& rig, const std::string& path, const std::string& method = "GET",
                         std::string host = "");

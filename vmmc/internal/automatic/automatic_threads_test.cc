@@ -86,8 +86,11 @@ std::atomic<std::uint64_t> handled{0};
 std::atomic<std::uint64_t> refused{0};
 thread_local std::size_t handlers_writer = 0;
 thread_local std::uint64_t handlers_count = 0;
+thread_local unsigned handlers_left = 0;
 
 void handler(int) {
+  if (handlers_left == 0) return;
+  --handlers_left;
   const std::uint64_t count = ++handlers_count;
   storming->store_pair(handlers_writer, count, false);
   storming->store(kShared, count << 32, false);
@@ -140,18 +143,22 @@ TEST_CASE("signal handlers in all of them: nobody waits for himself") {
     Scene scene(combining);
     storming = &scene;
     scene.rig.nicsim.start(seed);
+    StayTogether together(scene.rig.queue);
     std::vector<std::thread> threads;
     for (std::size_t writer = 0; writer < 3; ++writer) {
-      threads.emplace_back([&scene, writer] {
+      threads.emplace_back([&scene, &together, writer] {
         handlers_writer = writer + 3;
         handlers_count = 0;
         const SignalStorm storm(SIGUSR1, 100'000);
         for (std::uint64_t i = 1; i <= rounds(1500); ++i) {
+          together.begin(writer, i);
+          handlers_left = StayTogether::kHandlers;
           scene.store_pair(writer, i, writer != 0);
           scene.store(kShared, i << 8 | writer, writer != 0);
           SendQueue::Slot slot;
           if (scene.rig.queue.begin(slot) == VMMC_OK) scene.rig.queue.abandon();
         }
+        together.leave(writer);
       });
     }
     for (std::thread& thread : threads) thread.join();

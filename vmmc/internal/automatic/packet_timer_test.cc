@@ -26,16 +26,6 @@ void wait_until(const std::function<bool()>& condition) {
   while (!condition()) ::usleep(1000);
 }
 
-// Waits until the thread has not looked for a while: for ever if it never rests.
-std::uint64_t looks_at_rest(const PacketTimer& timer) {
-  for (std::uint64_t looks = timer.looks();;) {
-    ::usleep(50'000);
-    const std::uint64_t now = timer.looks();
-    if (now == looks) return looks;
-    looks = now;
-  }
-}
-
 // The value of a line of /proc/self/task/*/status, of the thread of that name; "" if there is none.
 std::string status_of_thread(const std::string& name, const std::string& field) {
   DIR* const tasks = ::opendir("/proc/self/task");
@@ -50,6 +40,24 @@ std::string status_of_thread(const std::string& name, const std::string& field) 
   }
   ::closedir(tasks);
   return found;
+}
+
+// A thread that has been joined may be seen for a moment.
+void await_no_thread() {
+  wait_until([] { return status_of_thread("vmmc-combine", "State").empty(); });
+}
+
+// Waits until the thread sleeps, has not looked for so long, and has not been woken: for ever if it never
+// rests.
+void await_rest(const PacketTimer& timer, unsigned microseconds = 50'000) {
+  const auto state = [] { return status_of_thread("vmmc-combine", "State").substr(0, 1); };
+  for (bool rests = false; !rests;) {
+    const std::uint64_t looks = timer.looks();
+    const std::uint64_t wakes = timer.wakes();
+    const bool slept = state() == "S";
+    ::usleep(microseconds);
+    rests = slept && state() == "S" && timer.looks() == looks && timer.wakes() == wakes;
+  }
 }
 
 struct Timed {
@@ -76,7 +84,7 @@ TEST_CASE("a packet goes when its time has come, without another store") {
   for (std::uint64_t round = 1; round <= 5; ++round) {
     timed.store(8, static_cast<std::uint32_t>(round));
     wait_until([&] { return timed.seen == round; });
-    if (round == 3) looks_at_rest(timed.rig.update.timer());  // it has to be woken for the next
+    if (round == 3) await_rest(timed.rig.update.timer());  // it has to be woken for the next
   }
 }
 
@@ -94,7 +102,7 @@ TEST_CASE("a shorter timer than the one that is waited for") {
                                 {VMMC_CAPTURE_TYPED, VMMC_COMBINE_TIMER, 1000, 0},
                                 &quick) == VMMC_OK);
   timed.store(8, 1);
-  looks_at_rest(timed.rig.update.timer());
+  await_rest(timed.rig.update.timer());
   const std::uint64_t posted = timed.rig.queue.posted();
   // The buffer was never granted: so one packet is posted, to be refused.
   CHECK(typed_store(quick, other.word<std::uint32_t>(0), 1u) == VMMC_OK);
@@ -108,12 +116,8 @@ TEST_CASE("nothing to do, nothing done") {
   const PacketTimer& timer = timed.rig.update.timer();
   timed.store(8, 1);
   wait_until([&] { return timed.seen == 1; });
-  const std::uint64_t looks = looks_at_rest(timer);
-  const std::uint64_t wakes = timer.wakes();
-  ::usleep(200'000);
-  CHECK(timer.looks() == looks);
-  CHECK(timer.wakes() == wakes);
-  CHECK(status_of_thread("vmmc-combine", "State").substr(0, 1) == "S");
+  await_rest(timer, 200'000);
+  CHECK(timed.seen == 1);
 }
 
 TEST_CASE("a steady stream does not wake the thread for each packet") {
@@ -154,7 +158,7 @@ TEST_CASE("the thread takes no asynchronous signals, and exists only if it is ne
   AutomaticRig rig;
   ProgramPages local(2);
   rig.bind(local.at(), kPage, {VMMC_CAPTURE_TYPED, VMMC_COMBINE_BLOCK, 0, 0});
-  CHECK(status_of_thread("vmmc-combine", "State").empty());
+  await_no_thread();
   rig.bind(local.at(kPage), kPage, {VMMC_CAPTURE_TYPED, VMMC_COMBINE_TIMER, 1, 0});
   wait_until([&] { return rig.update.timer().looks() > 0; });
   const auto blocked = std::stoull(status_of_thread("vmmc-combine", "SigBlk"), nullptr, 16);
@@ -163,5 +167,5 @@ TEST_CASE("the thread takes no asynchronous signals, and exists only if it is ne
   }
   CHECK((blocked >> (SIGSEGV - 1) & 1) == 0);
   rig.update.release_all();
-  CHECK(status_of_thread("vmmc-combine", "State").empty());
+  await_no_thread();
 }

@@ -62,10 +62,12 @@ Trapped* storming = nullptr;
 std::atomic<std::uint64_t> handled{0};
 thread_local std::size_t handlers_writer = 0;
 thread_local std::uint64_t handlers_count = 0;
+thread_local unsigned handlers_left = 0;
 
 void handler(int) {
   ++handled;
-  if (!kHandlersMayStore) return;
+  if (!kHandlersMayStore || handlers_left == 0) return;
+  --handlers_left;
   volatile std::uint64_t* const words = storming->words<std::uint64_t>();
   ++handlers_count;
   words[64 + handlers_writer] = handlers_count;
@@ -118,13 +120,16 @@ TEST_CASE("threads and signal handlers that store everywhere") {
     Trapped trapped(combining);
     storming = &trapped;
     trapped.rig.nicsim.start(seed);
+    StayTogether together(trapped.rig.queue);
     std::vector<std::thread> threads;
     for (std::size_t writer = 0; writer < 3; ++writer) {
-      threads.emplace_back([&trapped, writer] {
+      threads.emplace_back([&trapped, &together, writer] {
         handlers_writer = writer;
         const SignalStorm storm(SIGUSR1, 150'000);
         volatile std::uint64_t* const words = trapped.words<std::uint64_t>();
         for (std::uint64_t i = 1; i < rounds(2000); ++i) {
+          together.begin(writer, i);
+          handlers_left = StayTogether::kHandlers;
           const std::size_t shared = 1024 + i % 256;
           if (writer == 0) {
             (void)typed_store(trapped.handle, trapped.local.word<std::uint64_t>(8 * shared), i);
@@ -137,6 +142,7 @@ TEST_CASE("threads and signal handlers that store everywhere") {
           SendQueue::Slot slot;
           if (trapped.rig.queue.begin(slot) == VMMC_OK) trapped.rig.queue.abandon();
         }
+        together.leave(writer);
       });
     }
     for (std::thread& thread : threads) thread.join();

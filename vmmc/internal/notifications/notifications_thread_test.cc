@@ -41,6 +41,11 @@ std::uint64_t voluntary_switches(const std::string& task) {
   return 0;
 }
 
+// A thread that has been joined may be seen for a moment.
+void await_no_thread() {
+  wait_for([] { return thread_named("vmmc-notify").empty(); });
+}
+
 void check_handlers() {
   CHECK(Recorder::nested() == 0);
   CHECK(Recorder::wrong() == 0);
@@ -51,7 +56,7 @@ void check_handlers() {
 TEST_CASE("each notification is one call of its buffer's handler, in their order") {
   const Watchdog watchdog;
   NotificationRig rig(VMMC_DELIVER_BY_THREAD);
-  CHECK(thread_named("vmmc-notify").empty());
+  await_no_thread();
   Recorder first(1);
   Recorder second(2);
   const std::uint64_t cookies[] = {rig.add(first), rig.add(second)};
@@ -67,7 +72,7 @@ TEST_CASE("each notification is one call of its buffer's handler, in their order
   wait_for([&] { return first.calls() == 101; });
   CHECK(rig.nicsim.consumed() == 202);
   rig.notifications.stop();
-  CHECK(thread_named("vmmc-notify").empty());
+  await_no_thread();
   check_handlers();
 }
 
@@ -301,9 +306,9 @@ TEST_CASE("after nicsim's end the rest is delivered, and the thread sleeps") {
   CHECK(rig.notifications.unblock() > 0);
   wait_for([&] { return recorder.calls() == 5; });
   const std::string task = thread_named("vmmc-notify");
+  wait_for([&] { return asleep(task); });
   ::usleep(20'000);
   const std::uint64_t before = voluntary_switches(task);
-  wait_for([&] { return asleep(task); });
   ::usleep(100'000);
   CHECK(voluntary_switches(task) == before);
   CHECK(asleep(task));
@@ -318,18 +323,20 @@ TEST_CASE("stop waits for the handler, and none runs afterwards") {
   recorder.run_inside(
       [](void*, const vmmc_notification*) {
         inside = true;
-        ::usleep(30'000);
+        ::usleep(50'000);
       },
       nullptr);
   const std::uint64_t cookie = rig.add(recorder);
-  for (std::uint32_t i = 0; i < 100; ++i) rig.nicsim.produce(cookie, i);
+  // All of them take longer than this thread may be kept from stopping them.
+  constexpr std::uint64_t kQueued = vmmc::wire::kNotificationSlots;
+  for (std::uint32_t i = 0; i < kQueued; ++i) rig.nicsim.produce(cookie, i);
   wait_for([] { return inside.load(); });
   rig.notifications.stop();
   CHECK_FALSE(Recorder::running());
   const std::uint64_t calls = recorder.calls();
   CHECK(calls >= 1);
-  CHECK(calls < 100);
-  CHECK(rig.nicsim.consumed() == 100);
+  CHECK(calls < kQueued);
+  CHECK(rig.nicsim.consumed() == kQueued);
   ::usleep(20'000);
   CHECK(recorder.calls() == calls);
   rig.notifications.stop();

@@ -8,9 +8,13 @@
 // after settle().
 #pragma once
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -237,6 +241,33 @@ class AutomaticRig {
            first >= kFirst && first - kFirst + length <= kLength &&
            first / wire::kPageSize == (first + length - 1) / wire::kPageSize;
   }
+};
+
+// Three threads whose signal handlers store, too. What is stored while one of them, or nicsim, stands
+// still is kept, but only so much of it: so they keep together, and near nicsim.
+class StayTogether {
+ public:
+  explicit StayTogether(const SendQueue& queue) : queue_(queue) {}
+
+  // The member begins the round, in which so many of its handlers may store.
+  static constexpr unsigned kHandlers = 4;
+  void begin(std::size_t member, std::uint64_t round) {
+    rounds_[member] = round;
+    const std::uint64_t posted = queue_.posted();
+    const std::uint64_t completed = posted < kAhead ? 0 : posted - kAhead;
+    while (last() + 1 < round || !queue_.has_completed(completed)) ::sched_yield();
+  }
+  void leave(std::size_t member) { rounds_[member] = UINT64_MAX; }
+
+ private:
+  static constexpr std::uint64_t kAhead = 200;
+
+  std::uint64_t last() const {
+    return std::min({rounds_[0].load(), rounds_[1].load(), rounds_[2].load()});
+  }
+
+  const SendQueue& queue_;
+  std::array<std::atomic<std::uint64_t>, 3> rounds_{};
 };
 
 }  // namespace vmmc::internal::testing
