@@ -28,6 +28,8 @@ constexpr int kStop = 0;  // indices of Part::value
 constexpr int kSwitches = 1;
 constexpr int kSent = 10;  // and one for each sender
 constexpr int kByHost = 20;
+constexpr int kSeen = 30;
+constexpr std::uint64_t kNumbers = 2000;  // those take many switches
 
 bool soak() { return std::getenv("VMMC_SOAK") != nullptr; }
 std::uint64_t switches() { return soak() ? 20'000 : 1000; }
@@ -42,7 +44,7 @@ void send_numbers(Part& part) {
   part.meet();
   const std::uint32_t me = part.number() - 1;
   unsigned char* const lane = proxy.address + me * kLane;
-  std::atomic<std::uint64_t>& seen = part.value(30 + static_cast<int>(me));
+  std::atomic<std::uint64_t>& seen = part.value(kSeen + static_cast<int>(me));
   std::vector<std::uint64_t> message(kMessageWords / 2);
   std::uint64_t sends = 0;
   std::uint64_t number = 0;
@@ -133,7 +135,7 @@ void receive_numbers(Part& part) {
   std::vector<std::thread> threads;
   for (std::uint32_t number = 0; number < kSenders; ++number) {
     threads.emplace_back([&, number] {
-      Lane lane(memory + number * kLane, part.value(30 + static_cast<int>(number)));
+      Lane lane(memory + number * kLane, part.value(kSeen + static_cast<int>(number)));
       for (;;) {
         const bool last = lane.ended();
         if (lane.look()) continue;
@@ -155,22 +157,26 @@ void receive_numbers(Part& part) {
 
 TEST_CASE("S11.8 nothing is lost, repeated or overtaken while a watch comes and goes") {
   NicsimProcess nicsim;
-  run_processes(nicsim, {receive_numbers, send_numbers, send_numbers, [&](Part& part) {
-                           part.meet();
-                           part.meet();
-                           RawClient watcher(nicsim.socket());
-                           watcher.attach();
-                           const std::uint64_t most = switches();
-                           for (std::uint64_t i = 1; i <= most; ++i) {
-                             const auto answer =
-                                 watcher.ask<vmmc::wire::PlainReply>(vmmc::wire::WatchRequest{
-                                     watcher.header(vmmc::wire::MessageType::kWatch),
-                                     static_cast<std::uint32_t>(i % 2), 0});
-                             EXPECT(answer.header.status == vmmc::wire::Status::kOk);
-                             part.value(kSwitches) = i;
-                             ::usleep(i * 7919 % 1500);
-                           }
-                           part.value(kStop) = 1;
-                           part.meet();
-                         }});
+  run_processes(nicsim,
+                {receive_numbers, send_numbers, send_numbers, [&](Part& part) {
+                   part.meet();
+                   part.meet();
+                   RawClient watcher(nicsim.socket());
+                   watcher.attach();
+                   const std::uint64_t least = switches();
+                   // Also until each sender has sent by both executors.
+                   const auto enough_seen = [&] {
+                     return part.value(kSeen) > kNumbers && part.value(kSeen + 1) > kNumbers;
+                   };
+                   for (std::uint64_t i = 1; i <= least || !enough_seen(); ++i) {
+                     const auto answer = watcher.ask<vmmc::wire::PlainReply>(
+                         vmmc::wire::WatchRequest{watcher.header(vmmc::wire::MessageType::kWatch),
+                                                  static_cast<std::uint32_t>(i % 2), 0});
+                     EXPECT(answer.header.status == vmmc::wire::Status::kOk);
+                     part.value(kSwitches) = i;
+                     ::usleep(i * 7919 % 1500);
+                   }
+                   part.value(kStop) = 1;
+                   part.meet();
+                 }});
 }

@@ -118,18 +118,23 @@ TEST_CASE("S11.6 who keeps a mapping of what it had imported reaches nothing of 
                      part.meet();
                      OwnMapping own(nicsim.socket(), identity_of(0), 1);
                      std::atomic<bool> stop{false};
+                     std::atomic<std::uint32_t> rounds{0};
                      std::thread storer([&] {
-                       for (std::uint32_t i = 1; !stop; ++i) {
+                       for (std::uint32_t i = 1; !stop; rounds = i++) {
                          auto* words = reinterpret_cast<std::uint32_t*>(own.mapping.data());
                          for (std::size_t at = 0; at < own.mapping.size() / 4; at += 7) {
                            __atomic_store_n(words + at, i, __ATOMIC_RELAXED);
                          }
                        }
                      });
-                     ::usleep(10'000);
+                     const auto let_store = [&] {
+                       const std::uint32_t begun = rounds + 1;
+                       while (rounds <= begun) ::usleep(1000);
+                     };
+                     let_store();
                      for (int i = 0; i < 5; ++i) {
                        part.meet();
-                       ::usleep(10'000);
+                       let_store();
                      }
                      stop = true;
                      storer.join();

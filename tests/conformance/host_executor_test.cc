@@ -8,7 +8,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -279,6 +282,18 @@ TEST_CASE("S11.4 transfers of every kind keep their order, by whichever import t
                          send_in_every_way});
 }
 
+namespace {
+
+// Whether a thread of any process does.
+bool sleeps(pid_t thread) {
+  std::ifstream file("/proc/" + std::to_string(thread) + "/stat");
+  const std::string stat{std::istreambuf_iterator<char>(file), {}};
+  const std::size_t name_end = stat.rfind(')');
+  return name_end != stat.npos && stat.compare(name_end, 3, ") S") == 0;
+}
+
+}  // namespace
+
 TEST_CASE("S11.5 a sleeper is woken by a host send to its word, and not by others") {
   NicsimProcess nicsim;
   run_processes(nicsim,
@@ -286,7 +301,7 @@ TEST_CASE("S11.5 a sleeper is woken by a host send to its word, and not by other
                    attach();
                    const unsigned char* memory = export_new(kPage, 1);
                    part.meet();
-                   part.value(0) = 1;
+                   part.value(0) = static_cast<std::uint64_t>(::gettid());
                    EXPECT(vmmc_wait_32(reinterpret_cast<const std::uint32_t*>(memory + 64),
                                        VMMC_EQUAL, 1, VMMC_WAIT_BLOCK, kPatience) == VMMC_OK);
                    EXPECT(counters().wakeups == 1);
@@ -302,7 +317,7 @@ TEST_CASE("S11.5 a sleeper is woken by a host send to its word, and not by other
                    part.meet();
                    const Proxy proxy = import_by_host(0, 1);
                    while (part.value(0) == 0) ::usleep(1000);
-                   ::usleep(50'000);  // asleep by now; if not, the test shows less
+                   while (!sleeps(static_cast<pid_t>(part.value(0).load()))) ::usleep(1000);
                    for (std::uint32_t i = 0; i < 500; ++i) {
                      send_word(1, proxy.address + 72);
                      send_word(1, proxy.address + 60);

@@ -27,7 +27,7 @@ constexpr int kKilledAt = 0;     // indices of Part::value
 constexpr int kStopped = 1;      // nicsim does not answer any more
 constexpr int kFirstDelay = 10;  // and one for each part
 
-constexpr std::uint64_t kHang = 5 * kSecond;
+constexpr std::uint64_t kHang = 20 * kSecond;
 
 std::uint64_t now() {
   timespec time{};

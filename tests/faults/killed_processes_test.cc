@@ -52,6 +52,7 @@ Body worker(std::uint32_t other) {
       if (look(memory + data.size()) == kLastTurn) {
         // The other waits for this, or has ended already.
         vmmc_send(&kLastTurn, proxy.address + data.size(), sizeof kLastTurn);
+        (void)vmmc_fence();
         return;
       }
       EXPECT(memory[0] == static_cast<unsigned char>(turn) ||
@@ -116,7 +117,7 @@ bool nothing_new(const std::set<std::string>& before, const char* folder) {
   const auto now = names_in(folder);
   std::set_difference(now.begin(), now.end(), before.begin(), before.end(),
                       std::back_inserter(fresh));
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < 6000; ++i) {
     std::error_code gone;
     std::erase_if(fresh, [&](const auto& path) { return !std::filesystem::exists(path, gone); });
     if (fresh.empty()) return true;
@@ -290,6 +291,7 @@ TEST_CASE("an import that waits for a killed exporter gets the buffer of its suc
                                  part.meet();
                                  part.value(kOver).store(1);
                                  import_from(1, 5);  // of the one that is killed, or of the next
+                                 part.meet();
                                },
                                [](Part& part) {
                                  attach();
@@ -310,6 +312,7 @@ TEST_CASE("an import that waits for a killed exporter gets the buffer of its suc
                                  }
                                  EXPECT(status == VMMC_OK);
                                  export_new(4096, 5);
+                                 part.meet();  // it stays until that has been imported
                                }});
 }
 

@@ -29,6 +29,8 @@ namespace vmmc::testing {
 
 class RawClient {
  public:
+  static constexpr int kPatience = 30;  // seconds; nicsim itself has 5 with one that says nothing
+
   explicit RawClient(const std::string& socket) {
     auto connected = platform::connect_unix_socket(socket);
     REQUIRE(connected.ok());
@@ -49,10 +51,10 @@ class RawClient {
     return send(std::as_bytes(std::span(&message, 1)), descriptors);
   }
 
-  // The next message, or an empty one after the hang-up. Fails the test if nothing comes in 10 s.
+  // The next message, or an empty one after the hang-up. Fails the test if nothing comes in 30 s.
   std::vector<std::byte> receive() {
     pollfd poll{socket_.get(), POLLIN, 0};
-    REQUIRE(::poll(&poll, 1, 10'000) == 1);
+    REQUIRE(::poll(&poll, 1, kPatience * 1000) == 1);
     std::array<std::byte, wire::kMaxMessageBytes> buffer;
     auto received = platform::receive_message(socket_.get(), buffer);
     if (!received.ok()) return {};
@@ -179,12 +181,12 @@ class RawClient {
   int doorbell() const { return doorbell_.get(); }
   int notification_pipe() const { return notification_pipe_.get(); }
 
-  // Fails the test if it does not come true in 10 s.
+  // Fails the test if it does not come true in 30 s.
   template <typename Condition>
   static void await(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kPatience);
     while (!condition()) {
-      if (std::chrono::steady_clock::now() >= deadline) FAIL("nothing happened for 10 s");
+      if (std::chrono::steady_clock::now() >= deadline) FAIL("nothing happened for 30 s");
       ::sched_yield();
     }
   }
@@ -256,7 +258,7 @@ class GoodPair {
     if (number_ % 2 == 0) {
       channel.notification_demand.client_waits.exchange(1);
       pollfd poll{receiver_.notification_pipe(), POLLIN, 0};
-      if (!there()) CHECK(::poll(&poll, 1, 10'000) == 1);
+      if (!there()) CHECK(::poll(&poll, 1, RawClient::kPatience * 1000) == 1);
       channel.notification_demand.client_waits.exchange(0);
       char byte[4];
       (void)!::read(receiver_.notification_pipe(), byte, sizeof byte);

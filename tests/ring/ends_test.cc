@@ -45,8 +45,9 @@ TEST_CASE("S13.8 what a consumer that is killed holds goes to another one") {
   NicsimProcess nicsim;
   run_processes(nicsim, {[](Part& part) {
                            attach();
-                           vmmc_ring* ring =
-                               open_file(CaptureFile::numbered(kFrames), small_ring(6));
+                           vmmc_ring_options options = small_ring(6);
+                           options.consumers = 2;
+                           vmmc_ring* ring = open_file(CaptureFile::numbered(kFrames), options);
                            part.meet();
                            part.meet();
                            // The other one holds blocks by now, and dies with them.
@@ -66,10 +67,10 @@ TEST_CASE("S13.8 what a consumer that is killed holds goes to another one") {
                            attach();
                            part.meet();
                            vmmc_ring* ring = join(0);
-                           part.meet();
                            vmmc_block block{};
                            EXPECT(vmmc_ring_take_block(ring, &block, kPatience) == VMMC_OK);
                            part.value(0) = block.frames;
+                           part.meet();
                            part.die();
                          }});
 }

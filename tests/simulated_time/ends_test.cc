@@ -177,6 +177,8 @@ TEST_CASE("a process that attaches and dies before time begins does not count") 
 // What a part waits for when nicsim is killed; the status that it gets.
 using Wait = int (*)(unsigned char* own);
 
+constexpr std::uint32_t kNotified = 2;  // a buffer of its own that nobody sends to
+
 void lose_nicsim_in(Wait wait, bool second_thread = false) {
   NicsimProcess nicsim({"--model", "shrimp-2"});
   Notebook notebook;
@@ -190,6 +192,9 @@ void lose_nicsim_in(Wait wait, bool second_thread = false) {
   run_processes(nicsim.socket(), {[=](Part&) {
                   attach();
                   unsigned char* const own = export_new(4096, 1);
+                  vmmc_export_options options = VMMC_EXPORT_DEFAULTS;
+                  options.handler = vmmc_no_action;
+                  EXPECT(vmmc_export(allocate(4096), 4096, kNotified, &options) == VMMC_OK);
                   std::thread other;
                   if (second_thread) {
                     other = std::thread([&] { EXPECT(wait(own) == VMMC_ERR_NICSIM_GONE); });
@@ -240,14 +245,8 @@ TEST_CASE("nicsim is killed, and every wait ends") {
 }
 
 TEST_CASE("nicsim is killed while a process waits for a notification") {
-  lose_nicsim_in([](unsigned char*) {
-    vmmc_export_options options = VMMC_EXPORT_DEFAULTS;
-    options.handler = vmmc_no_action;
-    static void* const memory = allocate(4096);
-    static const int exported = vmmc_export(memory, 4096, 2, &options);
-    EXPECT(exported == VMMC_OK);
-    return vmmc_wait_notification(2, VMMC_FOREVER, nullptr);
-  });
+  lose_nicsim_in(
+      [](unsigned char*) { return vmmc_wait_notification(kNotified, VMMC_FOREVER, nullptr); });
 }
 
 TEST_CASE("nicsim leaves with its last client") {

@@ -127,6 +127,9 @@ void be_notified_outside(vmmc_delivery delivery) {
                            EXPECT(vmmc_export(memory, 4096, 1, &options) == VMMC_OK);
                            EXPECT(vmmc_leave_time() == VMMC_OK);
                            pipe.read();
+                           while (delivery == VMMC_DELIVER_BY_THREAD && seen.load() == 0) {
+                             ::usleep(100);
+                           }
                            EXPECT(vmmc_return_to_time() == VMMC_OK);
                            EXPECT(seen.load() == 1);
                            EXPECT(vmmc_finalize() == VMMC_OK);

@@ -137,6 +137,7 @@ void exchange(Part& part) {
   attach();
   unsigned char* const mine = export_new(4 * kPageBytes, 1);
   const Proxy there = import_by(VMMC_EXECUTOR_AUTO, 1 - part.number(), 1, VMMC_READ | VMMC_WRITE);
+  part.meet();  // else one may have left before the other has imported
   constexpr std::size_t kFlag = 3 * kPageBytes;
   if (part.number() == 1) {
     auto* const from = static_cast<unsigned char*>(allocate(4 * kPageBytes));
@@ -232,7 +233,7 @@ TEST_CASE("what a killed nicsim leaves can be read, up to its last pause") {
   NicsimProcess nicsim({"--nodes", "1x2", "--trace", file.path});
   run_processes(nicsim, {exchange, exchange});
   // It has paused when the last one has left, or soon after.
-  for (int i = 0; i < 500 && TraceFile(file.path).count(kLeft) < 2; ++i) ::usleep(10'000);
+  for (int i = 0; i < 3000 && TraceFile(file.path).count(kLeft) < 2; ++i) ::usleep(10'000);
   nicsim.kill();
   check_operations(TraceFile(file.path), kSends + 1);
 }

@@ -11,8 +11,8 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <boost/json/array.hpp>
-#include <chrono>
 #include <cstring>
 #include <functional>
 #include <optional>
@@ -102,13 +102,20 @@ TEST_CASE("nobody there, and nobody there any more") {
 
 TEST_CASE("nicsim dies between two looks") {
   NicsimProcess nicsim;
+  std::atomic<bool> over{false};
   std::thread killer([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(700));
+    // Until the one that looks twice has done so once.
+    const auto both_look = [&] {
+      return run_vmmcstat(nicsim.socket(), "--json").output.find("\"observers\":2") !=
+             std::string::npos;
+    };
+    while (!over && !both_look()) continue;
     nicsim.kill();
   });
-  check_fails(run_vmmcstat(nicsim.socket(), "--json --interval 2"), vmmc::stat::kExitNicsimDied,
-              "has ended");
+  const StatRun run = run_vmmcstat(nicsim.socket(), "--json --interval 5");
+  over = true;
   killer.join();
+  check_fails(run, vmmc::stat::kExitNicsimDied, "has ended");
 }
 
 TEST_CASE("another version, another user") {

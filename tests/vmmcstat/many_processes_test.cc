@@ -21,7 +21,8 @@ namespace {
 constexpr std::uint32_t kProcesses = 200;
 constexpr std::uint32_t kBuffer = 1;
 
-// Attaches as process `id`, and imports from the next one; stays until `stop` is closed.
+// Attaches as process `id`, says so, and imports from the next one, says so; stays until `stop` is
+// closed.
 [[noreturn]] void take_part(const NicsimProcess& nicsim, std::uint32_t id, int ready, int stop) {
   ::alarm(100);
   vmmc_init_options options = VMMC_INIT_DEFAULTS;
@@ -32,11 +33,12 @@ constexpr std::uint32_t kBuffer = 1;
   void* memory = nullptr;
   good = good && vmmc_alloc(4096, &memory) == VMMC_OK &&
          vmmc_export(memory, 4096, kBuffer, nullptr) == VMMC_OK;
+  char byte = 'r';
+  (void)!::write(ready, &byte, 1);
   const std::uint32_t next = (id + 1) % kProcesses;
   void* proxy = nullptr;
   good = good && vmmc_import({next % 4, next}, kBuffer, nullptr, &proxy, nullptr) == VMMC_OK;
   if (!good) ::_exit(1);
-  char byte = 'r';
   (void)!::write(ready, &byte, 1);
   (void)!::read(stop, &byte, 1);
   ::_exit(0);
@@ -58,6 +60,9 @@ TEST_CASE("200 processes are all shown, each with its importer") {
       take_part(nicsim, id, ready[1], stop[0]);
     }
     children.push_back(child);
+    // Who attaches has a few seconds for it: not all at once. Imports wait for the last of all.
+    char byte = 0;
+    REQUIRE(::read(ready[0], &byte, 1) == 1);
   }
   ::close(ready[1]);
   ::close(stop[0]);

