@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <csignal>
 #include <utility>
 
 #include "nicsim/engine_loop.h"
@@ -78,7 +77,7 @@ Assembly::Assembly(const Options& options, platform::FileDescriptor listener, Ou
                 .rings = &rings_,
                 .observers = [this] { return server_.observers(); }},
       observers_(services()),
-      signals_(context_, SIGTERM, SIGINT) {
+      end_signals_(context_) {
   if (recorder_ != nullptr) server_.machine().record(*recorder_);
   server_.machine().observe(instruments_);
   server_.machine().real_time().limit(options.real_time);
@@ -86,9 +85,7 @@ Assembly::Assembly(const Options& options, platform::FileDescriptor listener, Ou
   server_.serve_rings(rings_);
   if (options.leave_with_last_client) server_.expect_client_within(kPatienceForFirstClient);
   make_loop();
-  signals_.async_wait([this](const boost::system::error_code& error, int) {
-    if (!error) loop_->stop();
-  });
+  end_signals_.wait([this] { loop_->stop(); });
 }
 
 ControlServer::Events Assembly::events() {

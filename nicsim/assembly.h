@@ -8,10 +8,10 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <memory>
 
 #include "nicsim/control_server.h"
+#include "nicsim/end_signals.h"
 #include "nicsim/frames/frame_rings.h"
 #include "nicsim/inspect/snapshot.h"
 #include "nicsim/instruments.h"
@@ -58,7 +58,7 @@ class Assembly {
   FrameRings rings_;
   Observed observed_;
   Observers observers_;
-  boost::asio::signal_set signals_;
+  EndSignals end_signals_;
 };
 
 }  // namespace vmmc::nicsim

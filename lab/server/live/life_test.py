@@ -9,10 +9,11 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 import urllib.error
 
-from live_lab import ACTOR, NICSIM, Lab, Page, await_that, is_alive
+from live_lab import ACTOR, NICSIM, PATIENCE, Lab, Page, await_that, is_alive
 from web_socket import Closed
 
 PLAIN_NICSIM = "nicsim/nicsim"
@@ -113,18 +114,20 @@ class Life(unittest.TestCase):
             self.assertEqual((page.connections, len(page.actors)), (1, 4))
 
     def test_asked_to_end_while_it_starts_itself_anew_it_ends(self):
-        with Lab() as lab:
-            page = lab.page()
-            page.say(type="machine", request=1, rows=2, columns=2, clock="shrimp-2")
-            # Refused as soon as nicsim has begun to take leave of its pages.
-            try:
-                page.say(type="begin", request=2, scene="free-play")
-                page.hear("problem")
-            except Closed:  # it came too late for that
-                pass
-            lab.process.send_signal(signal.SIGTERM)
-            self.assertEqual(lab.process.wait(), 0)
-            self.assertTrue(is_free(lab.port))
+        # It takes leave of its pages for 100 ms, and then runs its own program once more.
+        for delay_ms in (0, 50, *(99.8 + 0.4 * step for step in range(18)), 150, 300):
+            with self.subTest(delay_ms=delay_ms), Lab() as lab:
+                page = lab.page()
+                page.say(type="machine", request=1, rows=2, columns=2, clock="shrimp-2")
+                try:
+                    page.say(type="begin", request=2, scene="free-play")
+                    page.hear("problem")  # refused as soon as it has begun to take leave
+                except Closed:  # it came too late for that
+                    pass
+                time.sleep(delay_ms / 1000)
+                lab.process.send_signal(signal.SIGTERM)
+                self.assertEqual(lab.process.wait(PATIENCE), 0)
+                self.assertTrue(is_free(lab.port))
 
     def test_why_an_actor_could_not_attach_is_told(self):
         with tempfile.NamedTemporaryFile("w", suffix=".sh") as actor:
