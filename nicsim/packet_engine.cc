@@ -303,9 +303,13 @@ void TransferEngine::note_notified(const Process& sender, const Process& receive
   instruments_.trace.write(entry);
 }
 
-void TransferEngine::note_stall(const Process& sender, const Process& receiver) {
+// Once for each message: who looks again, for whatever reason, and finds no room waits still.
+void TransferEngine::note_stall(Process& sender, const Process& receiver) {
+  if (std::exchange(sender.transfer.has_stalled, true)) return;
+  sender.transfer.noted = true;
+  ChannelView::count(sender.channel.counters().notification_stalls);
   const TracedOperation& operation = sender.transfer.traced;
-  if (!is_in_trace(instruments_, operation)) return;
+  if (!instruments_.trace.on() || !is_in_trace(instruments_, operation)) return;
   TraceEntry entry = at_sender(instruments_, operation, TraceEvent::kNotificationStall,
                                TraceEngine::kNotification);
   entry.value = receiver.notifications.waiting();

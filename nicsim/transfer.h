@@ -49,6 +49,7 @@ struct Transfer {
   std::uint64_t measured_since = 0;  // ns, monotonic: its latency is measured; 0: it is not
   bool packet_waits = false;         // the next packet has been made, and the fault plan delays it
   bool last_struck = false;          // the fault plan has taken the packet that ended last
+  bool has_stalled = false;          // for room in a receiver's queue, and that has been counted
   TracedOperation traced;
 
   // Of what decode() has understood, or has refused.

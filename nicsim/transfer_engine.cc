@@ -198,8 +198,7 @@ bool TransferEngine::notify(Process& sender) {
     // one who waits.
     if (sender.awaited == 0) {
       sender.stalled_on = &receiver;
-      ChannelView::count(sender.channel.counters().notification_stalls);
-      if (instruments_.trace.on()) note_stall(sender, receiver);
+      note_stall(sender, receiver);
       return false;
     }
     if (!receiver.notifications.keep(notice->notification)) {
@@ -240,7 +239,7 @@ void TransferEngine::finish(Process& process, wire::Status status) {
 void TransferEngine::look_back(Process& process, wire::Status status) {
   note_end(process, status);
   Transfer& transfer = process.transfer;
-  transfer.noted = transfer.packet_waits = transfer.last_struck = false;
+  transfer.noted = transfer.packet_waits = transfer.last_struck = transfer.has_stalled = false;
   transfer.measured_since = 0;
   transfer.traced.number = 0;
 }

@@ -90,7 +90,7 @@ class TransferEngine {
   void note_end(const Process& process, wire::Status status);
   void note_notified(const Process& sender, const Process& receiver,
                      const wire::Notification& notification);
-  void note_stall(const Process& sender, const Process& receiver);
+  void note_stall(Process& sender, const Process& receiver);
 
   // Packet by packet: packet_engine.cc.
   Served serve_by_packet(Process& process);

@@ -157,7 +157,7 @@ int vmmc_rtz_arm(vmmc_rtz_channel* channel);
 /* ---- both ---- */
 
 typedef struct vmmc_rtz_counters {
-  uint64_t sent; /* the receiver's end: that have come to it, or were lost */
+  uint64_t sent; /* the receiver's end: that it has received, or were lost */
   uint64_t received;
   uint64_t lost;            /* datagrams that lost a fragment */
   uint64_t over_budget;     /* sends refused */
