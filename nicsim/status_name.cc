@@ -73,8 +73,10 @@ constexpr Description kDescriptions[] = {
      "there is not so much memory left for real-time channels"},
     {Status::kTooManyChannels, "TOO_MANY_CHANNELS", "there are too many real-time channels"},
     {Status::kChannelTaken, "CHANNEL_TAKEN", "the real-time channel has, or has had, a sender"},
+    {Status::kOverBudget, "OVER_BUDGET", "the channel's budget of this period is used up"},
     {Status::kTraceIsOn, "TRACE_IS_ON", "there is a trace already"},
     {Status::kTraceIsOff, "TRACE_IS_OFF", "there is no trace"},
+    {Status::kDatagramLost, "DATAGRAM_LOST", "a packet of it was lost, or did not come in time"},
 };
 
 const Description& describe(Status status) {

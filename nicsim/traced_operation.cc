@@ -113,6 +113,8 @@ TracedOperation identify(const Process& process, const Transfer& transfer,
   operation.node = process.node;
   operation.process = process.id;
   operation.kind = wire::header_operation(transfer.descriptor.header);
+  // Whatever the client has written: it is not taken for a datagram.
+  if (operation.kind == wire::kTraceRealTimeDatagram) operation.kind = 0;
   operation.notifies = (wire::header_flags(transfer.descriptor.header) & wire::kNotify) != 0;
   operation.length = transfer.length;
   const DescriptorCopy& descriptor = transfer.descriptor;

@@ -137,8 +137,8 @@ static inline const unsigned char* vmmc_frame_data(const vmmc_frame* frame) {
  *
  * vmmc_ring_open_backplane: every packet that leaves or reaches `node` (VMMC_ANY: every packet), in
  * the order in which it was written to memory: header and payload. While it is open every transfer
- * passes through nicsim, as in vmmc_watch. Real-time datagrams (rtz.h) are not among them. Only for
- * nicsim's own user and root.
+ * and every real-time datagram (rtz.h) passes through nicsim, as in vmmc_watch. A datagram that is
+ * a page, which is lent, comes as it stands in the page then. Only for nicsim's own user and root.
  * vmmc_ring_open_file: a pcap or pcapng file, from its first byte, whatever its position. fd stays
  * the caller's. nicsim reads it without waiting for slow storage where the file system can do that;
  * a file on one that asks another process (FUSE) is refused. What remains: to find that out nicsim

@@ -153,6 +153,7 @@ function packet_shape(context, shape, x, y, r, colour, edge) {
   if (shape === 'circle') context.arc(x, y, r, 0, 2 * Math.PI);
   else if (shape === 'square') context.rect(x - r * 0.9, y - r * 0.9, r * 1.8, r * 1.8);
   else if (shape === 'diamond') polygon(context, [[x, y - r * 1.2], [x + r * 1.2, y], [x, y + r * 1.2], [x - r * 1.2, y]]);
+  else if (shape === 'hexagon') polygon(context, [[x - r * 1.1, y], [x - r * .55, y - r], [x + r * .55, y - r], [x + r * 1.1, y], [x + r * .55, y + r], [x - r * .55, y + r]]);
   else polygon(context, [[x, y - r * 1.1], [x + r * 1.1, y + r], [x - r * 1.1, y + r]]);
   context.fillStyle = colour;
   context.fill();
@@ -179,7 +180,7 @@ const PAGE_STATES = [['exported', 'E', 'exported'], ['imported', 'I', 'imported'
 
 /** What shapes, letters and colours mean. */
 function build_legend() {
-  const shapes = { square: 'M1 1h10v10H1z', circle: 'M6 .5a5.5 5.5 0 1 1 0 11a5.5 5.5 0 0 1 0-11z', diamond: 'M6 0l6 6-6 6-6-6z', triangle: 'M6 0l6 11H0z' };
+  const shapes = { square: 'M1 1h10v10H1z', circle: 'M6 .5a5.5 5.5 0 1 1 0 11a5.5 5.5 0 0 1 0-11z', diamond: 'M6 0l6 6-6 6-6-6z', triangle: 'M6 0l6 11H0z', hexagon: 'M0 6l3-5h6l3 5-3 5H3z' };
   const entries = Object.entries(KINDS).map(([name, kind]) => el('li', { data: { kind: name } },
     svg('svg', { viewBox: '0 0 12 12', class: 'legend-mark', 'aria-hidden': 'true' }, svg('path', { d: shapes[kind.shape] })), kind.label));
   $('legend').replaceChildren(...entries, el('li', { data: { kind: 'bad' } },

@@ -150,7 +150,7 @@ class Stage {
     this.last_record = record;
     this.glows.set(`${record.node}/${record.engine}`, { at: now, record });
     if (record.event === 'fifo_entered' || record.event === 'fifo_left') this.fifo.set(record.node, record.value ?? 0);
-    if (record.event === 'memory_written') this.note_write(record, now);
+    if (record.event === 'memory_written' && !is_datagram(record)) this.note_write(record, now); // a channel is no buffer
   }
 
   note_write(record, now) {

@@ -24,6 +24,7 @@ const KINDS = {
   automatic_update: { label: 'Automatic update', colour: '#B87400', dark: '#E69F00', shape: 'circle' },
   fetch: { label: 'Fetch', colour: '#007A59', dark: '#00B888', shape: 'diamond' },
   atomic: { label: 'Atomic operation', colour: '#A8517F', dark: '#CC79A7', shape: 'triangle' },
+  real_time_datagram: { label: 'Real-time datagram', colour: '#6B4FA0', dark: '#B7A1E8', shape: 'hexagon' },
 };
 const OTHER_KIND = { label: 'Other', colour: '#555555', dark: '#BBBBBB', shape: 'square' };
 const BAD = { colour: '#B84A00', dark: '#FF8A3D' };
@@ -42,7 +43,8 @@ const other = (r) => who(r.peer, r.peer_process);
 const size = (r) => bytes_text(r.length ?? 0);
 const packet = (r) => `packet ${r.packet ?? 0}${r.operation ? ` of operation ${r.operation}` : ''}`;
 const kind_words = (r) => kind_of(r).label.toLowerCase();
-const buffer_place = (r) => `buffer ${r.buffer ?? '?'} at ${number_text(r.offset ?? 0)}`;
+const is_datagram = (r) => r.kind === 'real_time_datagram';
+const buffer_place = (r) => `${is_datagram(r) ? 'channel' : 'buffer'} ${r.buffer ?? '?'} at ${number_text(r.offset ?? 0)}`;
 const reason = (r) => r.status ?? 'refused';
 
 const SENTENCES = {
@@ -55,7 +57,9 @@ const SENTENCES = {
   request_refused: (r) => `the control server refuses a request of ${self(r)}: ${reason(r)}`,
   bound: (r) => `${self(r)} binds ${size(r)} to ${buffer_place(r)} of ${other(r)}`,
   unbound: (r) => `${self(r)} ends its binding to buffer ${r.buffer} of ${other(r)}`,
-  taken: (r) => `a ${kind_words(r)} of ${size(r)} is taken from the send queue of ${self(r)}, for ${buffer_place(r)} of ${other(r)}`,
+  taken: (r) => (is_datagram(r)
+    ? `real-time datagram ${number_text(r.value ?? 0)} of channel ${r.buffer ?? '?'}, ${size(r)}, is taken from the outgoing queue of ${self(r)}, for ${other(r)}`
+    : `a ${kind_words(r)} of ${size(r)} is taken from the send queue of ${self(r)}, for ${buffer_place(r)} of ${other(r)}`),
   store_snooped: (r) => `the snoop logic of ${at_node(r.node)} sees a store of ${size(r)} to a bound page, for ${buffer_place(r)}`,
   outgoing_lookup: (r) => `outgoing page ${r.page} of ${at_node(r.node)} leads to incoming page ${r.value ?? '?'} of ${at_node(r.peer)}`,
   packet_made: (r) => `the packetizer of ${at_node(r.node)} makes ${packet(r)}: ${size(r)} for ${buffer_place(r)}`,
@@ -63,11 +67,13 @@ const SENTENCES = {
   fifo_left: (r) => `${packet(r)} leaves the outgoing FIFO of ${at_node(r.node)}, which now holds ${bytes_text(r.value ?? 0)}`,
   source_read: (r) => `the deliberate update engine of ${at_node(r.node)} reads ${size(r)} from the memory of ${self(r)}`,
   packet_sent: (r) => `${at_node(r.node)} hands ${packet(r)}, ${size(r)}, to the backplane, for ${at_node(r.peer)}`,
-  packet_crossed: (r) => `${packet(r)} from ${at_node(r.peer)} has crossed the backplane in ${plural(r.value ?? 0, 'hop')}`,
+  packet_crossed: (r) => (r.lends_page ? `${packet(r)} from ${at_node(r.peer)} lends page ${r.page ?? '?'} of ${other(r)}, with ${size(r)}, to ${self(r)}: no byte is moved`
+    : `${packet(r)} from ${at_node(r.peer)} has crossed the backplane in ${plural(r.value ?? 0, 'hop')}`),
   incoming_lookup: (r) => (is_bad(r) ? `incoming page ${r.page} of ${at_node(r.node)} does not admit ${packet(r)}: ${reason(r)}`
     : `incoming page ${r.page} of ${at_node(r.node)} admits ${packet(r)}`),
   memory_written: (r) => `the incoming DMA engine of ${at_node(r.node)} writes ${size(r)} to ${buffer_place(r)} of ${self(r)}`,
-  completed: (r) => `operation ${r.operation} of ${self(r)} is complete: ${r.status ?? 'OK'}${r.value ? ` after ${time_text(r.value / 1000)}` : ''}`,
+  completed: (r) => `operation ${r.operation} of ${self(r)} is complete: ${r.status ?? 'OK'}${r.value ? ` after ${time_text(r.value / 1000)}` : ''}${
+    r.lends_page ? `; page ${r.page ?? '?'} is now lent to ${other(r)}` : ''}`,
   refused: (r) => `${at_node(r.node)} refuses operation ${r.operation} of ${self(r)} before anything has left: ${reason(r)}`,
   interrupt: (r) => `the interface interrupts the processor of ${at_node(r.node)}`,
   notified: (r) => `a notification is queued for ${self(r)}; ${number_text(r.value ?? 0)} are queued now`,

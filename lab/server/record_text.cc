@@ -73,7 +73,19 @@ constexpr EventInfo kEvents[] = {
 };
 
 // Others the page knows no word for.
-bool moves_bytes(std::uint8_t kind) { return static_cast<Operation>(kind) <= Operation::kAtomic; }
+bool moves_bytes(std::uint8_t kind) {
+  return static_cast<Operation>(kind) <= Operation::kAtomic || kind == wire::kTraceRealTimeDatagram;
+}
+
+// A datagram's number is the value of its kTaken, its page is said where it changes hands, and its way
+// has no hops.
+unsigned fields_of(const wire::TraceRecord& record, unsigned fields) {
+  if (record.flags & wire::kTraceLendsPage) fields |= kPage;
+  if (record.kind != wire::kTraceRealTimeDatagram) return fields;
+  if (record.event == TraceEvent::kTaken) return fields | kValue;
+  if (record.event == TraceEvent::kPacketCrossed) return (fields | kBuffer | kContent) & ~kValue;
+  return fields;
+}
 
 json::string content_text(const wire::TraceRecord& record) {
   constexpr char kDigits[] = "0123456789abcdef";
@@ -126,9 +138,10 @@ json::object to_json(const wire::TraceRecord& record) {
     object["operation"] = record.operation;
     object["kind"] = moves_bytes(record.kind) ? nicsim::kind_name(record.kind) : "";
   }
-  if (known) add_fields(object, record, info->fields);
+  if (known) add_fields(object, record, fields_of(record, info->fields));
   if (record.flags & wire::kTraceNotifies) object["notifies"] = true;
   if (record.flags & wire::kTraceLastPacket) object["last_packet"] = true;
+  if (record.flags & wire::kTraceLendsPage) object["lends_page"] = true;
   return object;
 }
 

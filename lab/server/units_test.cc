@@ -122,6 +122,33 @@ TEST_CASE("a record's members are those that its event has a meaning for") {
                   "status":"PERMISSION_DENIED","peer":0,"page":0})"));
 }
 
+TEST_CASE("a page that a real-time datagram lends") {
+  wire::TraceRecord record{};
+  record.sequence.store(1);
+  record.event = wire::TraceEvent::kTaken;
+  record.engine = wire::TraceEngine::kProcessor;
+  record.process = 1;
+  record.peer_process = 2;
+  record.peer = 3;
+  record.operation = 4;
+  record.kind = wire::kTraceRealTimeDatagram;
+  record.buffer = 5;
+  record.length = 6;
+  record.value = 7;
+  CHECK(to_json(record) == parse(R"({"n":0,"time":0.0,"event":"taken","engine":"processor","node":0,
+      "process":1,"operation":4,"kind":"real_time_datagram","peer":3,"peer_process":2,"buffer":5,
+      "length":6,"offset":0,"value":7})"));
+  record.event = wire::TraceEvent::kPacketCrossed;
+  record.engine = wire::TraceEngine::kBackplane;
+  record.flags = wire::kTraceLendsPage | wire::kTraceLastPacket;
+  record.page = 8;
+  record.value = 0;
+  CHECK(to_json(record) == parse(R"({"n":0,"time":0.0,"event":"packet_crossed","engine":"backplane",
+      "node":0,"process":1,"operation":4,"kind":"real_time_datagram","duration":0.0,"packet":0,
+      "peer":3,"peer_process":2,"buffer":5,"page":8,"length":6,"offset":0,"last_packet":true,
+      "lends_page":true})"));
+}
+
 TEST_CASE("commands are taken within their limits only") {
   for (const char* good :
        {R"({"do":"export","buffer":7})", R"({"do":"export","buffer":7,"pages":64,"for":"me"})",

@@ -30,11 +30,31 @@ Carrier::Carrier(const ChannelMemory& memory, const Budget& budget)
   delayed_.reserve(kMostDelayed);
 }
 
+void Carrier::connect(const Route& route) {
+  route_ = route;
+  trace_ = {route.instruments,
+            {.from_node = route.from_node,
+             .from_process = route.from_process,
+             .to_node = route.to_node,
+             .to_process = route.to_process,
+             .channel = route.channel}};
+}
+
 void Carrier::resume() {
   pages_out_.reset();
   buffers_out_.reset();
   taken_back_ = memory_.demand().returned.load(std::memory_order_acquire);
   may_skip_ = true;
+}
+
+void Carrier::drop() {
+  for (std::uint64_t n = carried_out_; n < taken_; ++n) {
+    if (under_way(n).state == State::kLost) continue;  // it has ended
+    trace_.complete(under_way(n).traced, wire::Status::kPeerDead);
+  }
+  rest_ = 0;
+  carried_out_ = taken_;
+  delayed_.clear();
 }
 
 // ---------------------------------------------------------------------- what there is to be done
@@ -129,7 +149,7 @@ Carrier::Outgoing Carrier::copy_slot() const {
 void Carrier::take(const Outgoing& copy, std::uint64_t now) {
   take_back();
   UnderWay& entry = under_way(taken_);
-  entry = {copy, State::kMoving, !goes_first(copy.sent, now), false, now, 1, 0, 0, {}};
+  entry = {copy, State::kMoving, !goes_first(copy.sent, now), false, now, 1, 0, 0, {}, {}};
   Outgoing& datagram = entry.datagram;
   const bool numbered = takes_number(copy.number);
   if (!numbered) datagram.number = next_number_;
@@ -137,16 +157,33 @@ void Carrier::take(const Outgoing& copy, std::uint64_t now) {
   may_skip_ = false;
   datagram.sent = std::min(copy.sent, now);
   if (rest_ != kEndless) --rest_;
+  entry.traced = trace_.take(datagram.number, datagram.length);
+  admit(entry, numbered);
+  ++taken_;
+}
+
+// Hands out what it names, or refuses it.
+void Carrier::admit(UnderWay& entry, bool numbered) {
+  const Outgoing& datagram = entry.datagram;
   const bool sound = is_sound(datagram);
   if (sound) hand_out(datagram);
   entry.holds_source = sound && datagram.place == DatagramPlace::kBuffer;
   if (entry.holds_source) entry.fragments = packets_of(datagram.length);
-  if (!numbered || !sound || !within_budget(datagram.sent)) {
-    memory_.verdict().refused.store(++refused_, std::memory_order_relaxed);
-    entry.state = State::kLost;
-    if (sound) give_back(datagram);
+  if (sound && datagram.place == DatagramPlace::kPage) {
+    entry.traced.lends_page = true;
+    entry.traced.page = datagram.index;
   }
-  ++taken_;
+  wire::Status status = wire::Status::kOk;
+  if (!numbered || !sound) {
+    status = wire::Status::kMalformed;
+  } else if (!within_budget(datagram.sent)) {
+    status = wire::Status::kOverBudget;
+  }
+  if (status == wire::Status::kOk) return;
+  memory_.verdict().refused.store(++refused_, std::memory_order_relaxed);
+  entry.state = State::kLost;
+  if (sound) give_back(datagram);
+  trace_.refuse(entry.traced, status);
 }
 
 bool Carrier::takes_number(std::uint64_t number) const {
@@ -213,31 +250,55 @@ void Carrier::make_packet(std::uint64_t n, std::uint64_t now) {
   UnderWay& datagram = under_way(n);
   const std::uint32_t fragment = datagram.made++;
   if (fragment == 0) datagram.since = now;
+  const DatagramPacket packet = packet_of(datagram, fragment);
+  trace_.make(datagram.traced, packet);
   std::optional<FaultPlan::Fault> fault;
   if (route_.faults != nullptr && !route_.faults->empty()) {
     fault = route_.faults->strike(route_.from_node, route_.to_node);
   }
-  if (!fault) return arrive(datagram, fragment);
-  switch (fault->action) {
+  if (fault) return strike(n, packet, *fault, now);
+  arrive(datagram, fragment);
+}
+
+DatagramPacket Carrier::packet_of(const UnderWay& entry, std::uint32_t fragment) const {
+  const Outgoing& datagram = entry.datagram;
+  const std::uint32_t offset = fragment * wire::kPageSize;
+  const std::uint32_t bytes = std::min<std::uint32_t>(datagram.length - offset, wire::kPageSize);
+  const std::byte* const source = datagram.place == DatagramPlace::kBuffer
+                                      ? memory_.source_buffer(datagram.index)
+                                      : memory_.source_page(datagram.index);
+  return {fragment, fragment + 1 == entry.fragments, offset, {source + offset, bytes}};
+}
+
+void Carrier::strike(std::uint64_t n, const DatagramPacket& packet, const FaultPlan::Fault& fault,
+                     std::uint64_t now) {
+  UnderWay& datagram = under_way(n);
+  switch (fault.action) {
     case FaultPlan::Action::kDrop:
-      return;
+      return trace_.drop(datagram.traced, packet);
     case FaultPlan::Action::kCorrupt:
+      trace_.corrupt(datagram.traced, packet);
       return lose(n);
-    case FaultPlan::Action::kDelay:
-      if (delayed_.size() == kMostDelayed) return arrive(datagram, fragment);
-      delayed_.push_back({now + std::min(fault->delay, wire::kLongestPeriod), n, fragment});
+    case FaultPlan::Action::kDelay: {
+      if (delayed_.size() == kMostDelayed) return arrive(datagram, packet.number);
+      const std::uint64_t delay = std::min(fault.delay, wire::kLongestPeriod);
+      delayed_.push_back({now + delay, n, packet.number});
+      trace_.delay(datagram.traced, packet, delay);
+    }
   }
 }
 
 void Carrier::arrive(UnderWay& entry, std::uint32_t fragment) {
   const Outgoing& datagram = entry.datagram;
   if (entry.there[fragment]) return;
+  DatagramPacket packet = packet_of(entry, fragment);
+  const std::uint64_t since = trace_.send(entry.traced, packet);
   if (datagram.place == DatagramPlace::kBuffer) {
-    const std::uint32_t offset = fragment * wire::kPageSize;
-    const std::uint32_t bytes = std::min<std::uint32_t>(datagram.length - offset, wire::kPageSize);
-    std::memcpy(memory_.arrival_buffer(datagram.target) + offset,
-                memory_.source_buffer(datagram.index) + offset, bytes);
+    std::byte* const target = memory_.arrival_buffer(datagram.target) + packet.offset;
+    std::memcpy(target, packet.bytes.data(), packet.bytes.size());
+    packet.bytes = {target, packet.bytes.size()};
   }
+  trace_.arrive(entry.traced, packet, since);
   entry.there.set(fragment);
   if (++entry.arrived == entry.fragments) entry.state = State::kComplete;
 }
@@ -248,6 +309,7 @@ void Carrier::lose(std::uint64_t n) {
   std::erase_if(delayed_, [n](const Delayed& packet) { return packet.datagram == n; });
   memory_.verdict().lost.store(++lost_, std::memory_order_relaxed);
   give_back(datagram.datagram);
+  trace_.complete(datagram.traced, wire::Status::kDatagramLost);
 }
 
 // What nobody has seen becomes the sender's again.
@@ -297,6 +359,7 @@ void Carrier::publish(const UnderWay& entry) {
   slot.target = 0;
   slot.tag = lost ? 0 : datagram.tag;
   slot.sequence.store(datagram.number + 1, std::memory_order_release);
+  if (!lost) trace_.complete(entry.traced, wire::Status::kOk);
 }
 
 }  // namespace vmmc::nicsim::real_time

@@ -21,6 +21,8 @@
 // Those behind an incomplete datagram wait for it, but no longer than until its deadline. Nothing
 // is lost without a fault, however late nicsim is.
 //
+// What there is to see of them: nicsim/real_time/datagram_trace.h.
+//
 // Policing
 //   A datagram goes first if it is within the budget by its eligible time: when it was sent, by its
 //   sender's word, but neither before the last time that nicsim could have taken nothing here, nor
@@ -47,6 +49,7 @@
 #include "nicsim/fault_plan.h"
 #include "nicsim/real_time/admission.h"
 #include "nicsim/real_time/channel_memory.h"
+#include "nicsim/real_time/datagram_trace.h"
 #include "nicsim/real_time/sliding_window.h"
 
 namespace vmmc::nicsim::real_time {
@@ -57,10 +60,14 @@ class Carrier {
     std::uint32_t from_node = 0;
     std::uint32_t to_node = 0;
     FaultPlan* faults = nullptr;  // nullptr: nothing goes wrong
+    std::uint32_t from_process = wire::kAnyProcess;
+    std::uint32_t to_process = wire::kAnyProcess;
+    std::uint32_t channel = 0;           // its id
+    Instruments* instruments = nullptr;  // nullptr: nobody looks
   };
   // `memory` outlives it.
   Carrier(const ChannelMemory& memory, const Budget& budget);
-  void connect(const Route& route) { route_ = route; }
+  void connect(const Route& route);
 
   // Whether a packet waits that is within the budget (or, with `beyond_budget`, one that comes
   // faster than the budget allows, and so has no right to go first).
@@ -82,7 +89,7 @@ class Carrier {
   void end() { rest_ = wire::kChannelSlots; }
   bool has_ended() const { return rest_ != kEndless && taken_ == carried_out_ && !can_take(); }
   // The receiver has ended.
-  void drop() { rest_ = 0, carried_out_ = taken_, delayed_.clear(); }
+  void drop();
 
   // Nothing is under way and nothing can be taken.
   bool is_idle() const { return taken_ == carried_out_ && !can_take(); }
@@ -116,6 +123,7 @@ class Carrier {
     std::uint32_t made;  // fragments, from the first on
     std::uint32_t arrived;
     std::bitset<kMostFragments> there;
+    TracedDatagram traced;
   };
   struct Delayed {
     std::uint64_t due;
@@ -142,12 +150,16 @@ class Carrier {
 
   Outgoing copy_slot() const;
   void take(const Outgoing& datagram, std::uint64_t now);
+  void admit(UnderWay& entry, bool numbered);
   bool takes_number(std::uint64_t number) const;
   bool is_sound(const Outgoing& datagram) const;
   bool goes_first(std::uint64_t sent, std::uint64_t now);
   bool within_budget(std::uint64_t sent);
   void hand_out(const Outgoing& datagram);
   void make_packet(std::uint64_t n, std::uint64_t now);
+  DatagramPacket packet_of(const UnderWay& datagram, std::uint32_t fragment) const;
+  void strike(std::uint64_t n, const DatagramPacket& packet, const FaultPlan::Fault& fault,
+              std::uint64_t now);
   void arrive(UnderWay& datagram, std::uint32_t fragment);
   void lose(std::uint64_t n);
   void give_back(const Outgoing& datagram);
@@ -159,6 +171,7 @@ class Carrier {
   const ChannelMemory& memory_;
   const Budget budget_;
   Route route_;
+  DatagramTrace trace_;
   SlidingWindow claimed_;  // by the sender's word for when it has sent
   SlidingWindow served_;   // eligible times of those that went first
   std::uint64_t last_sent_ = 0;

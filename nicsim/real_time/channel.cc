@@ -67,7 +67,7 @@ std::optional<ChannelDescriptors> RealTimeChannel::for_receiver() const {
 
 // From now on nobody else gets any of it, so the descriptors go.
 std::optional<ChannelDescriptors> RealTimeChannel::connect(Process& sender, std::uint32_t handle,
-                                                           FaultPlan& faults) {
+                                                           Instruments& instruments) {
   ChannelDescriptors result;
   result.opened.reserve(result.numbers.size());
   result.add(memory_.source_part.file.get());
@@ -82,8 +82,13 @@ std::optional<ChannelDescriptors> RealTimeChannel::connect(Process& sender, std:
   memory_.verdict_part.file.reset();
   sender_ = {&sender, handle};
   taken_ = true;
-  carrier_.connect(
-      {.from_node = sender.node, .to_node = receiver_.process->node, .faults = &faults});
+  carrier_.connect({.from_node = sender.node,
+                    .to_node = receiver_.process->node,
+                    .faults = &instruments.faults,
+                    .from_process = sender.id,
+                    .to_process = receiver_.process->id,
+                    .channel = terms_.id,
+                    .instruments = &instruments});
   set_state(wire::ChannelState::kConnected, wire::Status::kOk);
   return result;
 }

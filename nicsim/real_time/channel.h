@@ -17,6 +17,7 @@
 #include <optional>
 #include <vector>
 
+#include "nicsim/instruments.h"
 #include "nicsim/process.h"
 #include "nicsim/real_time/admission.h"
 #include "nicsim/real_time/carrier.h"
@@ -81,7 +82,7 @@ class RealTimeChannel {
   // Nothing: there are no descriptors left, and nothing has changed.
   std::optional<ChannelDescriptors> for_receiver() const;
   std::optional<ChannelDescriptors> connect(Process& sender, std::uint32_t handle,
-                                            FaultPlan& faults);
+                                            Instruments& instruments);
   // Who is executor from now on: the sender's core if that is allowed and nobody watches.
   void choose_executor(bool watched);
 

@@ -72,6 +72,11 @@ class ChannelMemory {
   wire::ChannelVerdict& verdict() const {
     return *reinterpret_cast<wire::ChannelVerdict*>(verdict_part.mapping.data());
   }
+  // `index` is below the depth.
+  const std::byte* source_page(std::uint32_t index) const {
+    return source_part.mapping.data() + wire::kSourcePagesOffset +
+           std::size_t{index} * wire::kPageSize;
+  }
   // `index` is below the depth, and there are buffers.
   const std::byte* source_buffer(std::uint32_t index) const {
     return source_part.mapping.data() + wire::kSourcePagesOffset +

@@ -95,7 +95,7 @@ ChannelAnswer RealTimeChannels::connect(Process& sender,
   if (channel == nullptr) return refusal(request.header, {wire::Status::kUnknownChannel});
   if (!channel->admits(sender)) return refusal(request.header, {wire::Status::kPermissionDenied});
   if (channel->is_taken()) return refusal(request.header, {wire::Status::kChannelTaken});
-  auto descriptors = channel->connect(sender, ++last_handle_, instruments_->faults);
+  auto descriptors = channel->connect(sender, ++last_handle_, *instruments_);
   if (!descriptors) return refusal(request.header, {wire::Status::kOutOfMemory});
   if (channel->is_on_nic()) poll(*channel);
   refresh();

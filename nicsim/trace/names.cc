@@ -85,6 +85,7 @@ std::string_view engine_name(wire::TraceEngine engine) {
 }
 
 std::string_view kind_name(std::uint8_t kind) {
+  if (kind == wire::kTraceRealTimeDatagram) return "real_time_datagram";
   return find_name<wire::Operation>(kKinds, static_cast<wire::Operation>(kind));
 }
 

@@ -16,8 +16,8 @@ inline constexpr std::uint16_t kPacketLinkType = 147;  // LINKTYPE_USER0
 struct PacketHeader {
   std::uint8_t version = kPacketHeaderVersion;
   std::uint8_t event = 0;  // wire::TraceEvent
-  std::uint8_t kind = 0;   // wire::Operation
-  std::uint8_t flags = 0;  // wire::kTraceNotifies, wire::kTraceLastPacket
+  std::uint8_t kind = 0;   // wire::Operation, or wire::kTraceRealTimeDatagram
+  std::uint8_t flags = 0;  // wire::kTraceNotifies, wire::kTraceLastPacket, wire::kTraceLendsPage
   std::int32_t status = 0;
   std::uint16_t from_node = 0;
   std::uint16_t to_node = 0;

@@ -61,9 +61,12 @@ enum class Status : std::int32_t {
   kReservationFull = -114,   // there is not so much memory left for real-time channels
   kTooManyChannels = -115,   // nicsim has too many real-time channels
   kChannelTaken = -116,      // the real-time channel has, or has had, a sender
+  kOverBudget = -117,        // the channel's budget of this period is used up
   // To observers only: no VMMC_ERR_* constant.
   kTraceIsOn = -90,
   kTraceIsOff = -91,
+  // In traces only.
+  kDatagramLost = -92,  // a packet of the real-time datagram was lost, or did not come in time
 };
 
 }  // namespace vmmc::wire

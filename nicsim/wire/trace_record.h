@@ -84,7 +84,9 @@ enum class TraceEvent : std::uint8_t {
   kBound = 8,           // buffer of `peer`, offset, length; kTraceNotifies
   kUnbound = 9,         // the same
   // Operations: `operation` and `kind` say which.
-  kTaken = 16,  // from the send queue; length, buffer, offset, and where to: peer, peer_process
+  // From the send queue; length, buffer, offset, and where to: peer, peer_process. Of a real-time
+  // datagram, from its channel's outgoing queue; value: its number.
+  kTaken = 16,
   kStoreSnooped = 17,    // an automatic update's bytes are seen; length, offset
   kOutgoingLookup = 18,  // page: of the destination space; value: the incoming page that it names
   kPacketMade = 19,      // packet, length, offset, content
@@ -92,11 +94,14 @@ enum class TraceEvent : std::uint8_t {
   kFifoLeft = 21,        // the same
   kSourceRead = 22,      // simulated time, a slice: DMA from the source's memory; length
   kPacketSent = 23,      // packet handed to the backplane; simulated time: a slice
-  kPacketCrossed = 24,   // simulated time: it has come through the backplane; value: hops
+  // It has come through the backplane. Simulated time; value: hops. Real time: kTraceLendsPage.
+  kPacketCrossed = 24,
   kIncomingLookup = 25,  // page: incoming; status: kOk or why it was refused
   kMemoryWritten = 26,   // a slice: DMA into the receiver's memory; length, offset, content
-  kCompleted = 27,       // the operation is done: status; value: ps since kTaken
-  kRefused = 28,         // before it left: status
+  // The operation is done: status; value: ps since kTaken. Of a real-time datagram: the receiver can
+  // see it, or, with kDatagramLost or kPeerDead, never will.
+  kCompleted = 27,
+  kRefused = 28,  // before it left: status
   // Notifications
   kInterrupt = 32,          // of the receiver's processor; value: ps that it takes, with its signal
   kNotified = 33,           // queued for the receiver; value: how many are queued now
@@ -110,6 +115,13 @@ enum class TraceEvent : std::uint8_t {
 // TraceRecord::flags
 inline constexpr std::uint8_t kTraceNotifies = 1;    // the operation asks for a notification
 inline constexpr std::uint8_t kTraceLastPacket = 2;  // of its operation
+// Of a real-time datagram: the packet lends a page of its sender, and nothing is written; kCompleted:
+// the page is the receiver's. `page` is its number among the channel's.
+inline constexpr std::uint8_t kTraceLendsPage = 4;
+
+// TraceRecord::kind of a real-time datagram, which no descriptor asks for: it is no wire::Operation.
+// `buffer` is its channel's id.
+inline constexpr std::uint8_t kTraceRealTimeDatagram = 32;
 
 // Fields that an event has no use for are 0; a process that is not known is kAnyProcess.
 struct alignas(kCacheLineSize) TraceRecord {
@@ -120,7 +132,7 @@ struct alignas(kCacheLineSize) TraceRecord {
   std::uint32_t packet;                 // of the operation, from 0
   TraceEvent event;
   TraceEngine engine;
-  std::uint8_t kind;  // wire::Operation
+  std::uint8_t kind;  // wire::Operation, or kTraceRealTimeDatagram
   std::uint8_t flags;
   std::int32_t status;         // wire::Status
   std::uint16_t node;          // where it happened

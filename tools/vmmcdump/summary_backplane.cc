@@ -11,8 +11,15 @@ constexpr std::uint8_t kHeaderVersion = 1;
 constexpr std::uint64_t kUnknownProcess = 0xffffffff;
 constexpr std::uint8_t kNotifies = 1;
 constexpr std::uint8_t kLastPacket = 2;
+constexpr std::uint8_t kLendsPage = 4;
+constexpr std::uint8_t kRealTimeDatagram = 32;
 constexpr std::array<const char*, 5> kKinds = {"operation", "deliberate update", "automatic update",
                                                "fetch", "atomic operation"};
+
+const char* kind_name(std::uint8_t kind) {
+  if (kind == kRealTimeDatagram) return "real-time datagram";
+  return kind < kKinds.size() ? kKinds[kind] : kKinds[0];
+}
 
 void append_process(std::string& to, std::uint64_t node, std::uint64_t process) {
   to += "node " + std::to_string(node);
@@ -50,11 +57,13 @@ void append_backplane(std::string& to, ByteCursor packet) {
   to += " > ";
   append_process(to, nodes[1], processes[1]);
   to += ' ';
-  to += kind < kKinds.size() ? kKinds[kind] : kKinds[0];
+  to += kind_name(kind);
   to += ' ' + std::to_string(operation) + " packet " + std::to_string(number);
   if ((flags & kLastPacket) != 0) to += " (last)";
   if ((flags & kNotifies) != 0) to += " (notifies)";
-  to += " buffer " + std::to_string(buffer) + " at " + std::to_string(offset) + " length " +
+  if ((flags & kLendsPage) != 0) to += " (lends its page)";
+  to += kind == kRealTimeDatagram ? " channel " : " buffer ";
+  to += std::to_string(buffer) + " at " + std::to_string(offset) + " length " +
         std::to_string(length);
   if (status != 0) to += " refused: status " + std::to_string(status);
 }

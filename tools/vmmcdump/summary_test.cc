@@ -132,6 +132,10 @@ TEST_CASE("packets of the backplane") {
         "8192 length 1024");
   CHECK(line_of(backplane(3, 0), 147).find("fetch 77") != std::string::npos);
   CHECK(line_of(backplane(200, 0), 147).find("operation 77") != std::string::npos);
+  CHECK(
+      line_of(backplane(32, 6), 147) ==
+      "node 0 process 1 > node 3 process 2 real-time datagram 77 packet 6 (last) (lends its page) "
+      "channel 5 at 8192 length 1024");
   Bytes packet = backplane(1, 0);
   packet.resize(71);
   CHECK(line_of(packet, 147) == "packet cut off in its header, 71 bytes");

@@ -67,6 +67,9 @@ std::uint32_t operation_fields(Event event) {
 std::uint32_t meant_fields(const Record& record) {
   std::uint32_t fields =
       record.event < Event::kTaken ? control_fields(record.event) : operation_fields(record.event);
+  if (record.is_datagram() && record.event == Event::kTaken) fields |= kFieldValue;
+  if (record.is_datagram() && record.event == Event::kPacketCrossed) fields &= ~kFieldValue;
+  if (record.lends_page()) fields |= kFieldPage;
   if (record.operation == 0) fields &= ~(kFieldOperation | kFieldPacket | kFieldFlags);
   if (record.process == kUnknownProcess) fields &= ~kFieldProcess;
   if (record.peer_process == kUnknownProcess) fields &= ~kFieldPeerProcess;
@@ -108,6 +111,7 @@ void visit_fields(const Record& record, Number number, Word word, Flag flag) {
   if ((fields & kFieldFlags) != 0) {
     flag("notifies", record.notifies());
     flag("last_packet", record.is_last_packet());
+    if (record.is_datagram()) flag("lends_page", record.lends_page());
   }
 }
 

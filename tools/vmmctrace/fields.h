@@ -27,7 +27,7 @@ enum Field : std::uint32_t {
   kFieldOffset = 1U << 9,
   kFieldValue = 1U << 10,
   kFieldContent = 1U << 11,
-  kFieldFlags = 1U << 12,  // notifies, last_packet
+  kFieldFlags = 1U << 12,  // notifies, last_packet, lends_page
 };
 
 // Of the record's event; without those that are plainly not there: an operation, a process or content that

@@ -21,6 +21,8 @@ std::string outcome(const Record& record) {
       return "are sent";
     case Event::kMemoryWritten:
       return "are written to memory";
+    case Event::kPacketCrossed:
+      return "have arrived in a page that is lent";
     case Event::kPacketDropped:
       return "are lost: the fault plan drops the packet";
     case Event::kPacketCorrupted:
@@ -35,6 +37,7 @@ std::string outcome(const Record& record) {
 bool is_end(const Record& record) {
   return record.event == Event::kMemoryWritten || record.event == Event::kPacketDropped ||
          record.event == Event::kPacketCorrupted ||
+         (record.event == Event::kPacketCrossed && record.lends_page()) ||
          (record.event == Event::kIncomingLookup && record.status != 0);
 }
 
@@ -51,8 +54,9 @@ std::string packet_sentence(const Record& record) {
   if (record.is_last_packet()) text += " (last)";
   const bool from_here = !is_end(record);
   text += ", from " + (from_here ? here : there) + " to " + (from_here ? there : here);
-  text += ": " + std::to_string(record.length) + " bytes for buffer " +
-          std::to_string(record.buffer) + " at " + std::to_string(record.offset) + ' ';
+  text += ": " + std::to_string(record.length) + " bytes for " +
+          (record.is_datagram() ? "channel " : "buffer ") + std::to_string(record.buffer) + " at " +
+          std::to_string(record.offset) + ' ';
   return text + outcome(record);
 }
 

@@ -13,8 +13,8 @@
 
 namespace vmmc::trace_tool {
 
-// What has become of a packet, as recorded at its receiver's node: its bytes are in memory, the receiving
-// interface has refused it, or the fault plan has taken it.
+// What has become of a packet, as recorded at its receiver's node: its bytes are in memory, or in a page that
+// it lends, the receiving interface has refused it, or the fault plan has taken it.
 bool is_end(const Record& record);
 // An end, or kPacketSent.
 bool is_packet_event(const Record& record);

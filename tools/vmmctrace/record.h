@@ -43,6 +43,8 @@ struct Record {
   std::span<const std::byte> meant_content() const { return {content, content_bytes}; }
   bool notifies() const { return (flags & wire::kTraceNotifies) != 0; }
   bool is_last_packet() const { return (flags & wire::kTraceLastPacket) != 0; }
+  bool lends_page() const { return (flags & wire::kTraceLendsPage) != 0; }
+  bool is_datagram() const { return kind == wire::kTraceRealTimeDatagram; }
 };
 static_assert(sizeof(Record) == sizeof(wire::TraceRecord));
 static_assert(offsetof(Record, packet) == offsetof(wire::TraceRecord, packet));

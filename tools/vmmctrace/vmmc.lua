@@ -11,14 +11,18 @@ local header_bytes = 72
 local any_process = 0xffffffff
 
 local events = {
-  [23] = "packet_sent", [25] = "incoming_lookup", [26] = "memory_written",
+  [23] = "packet_sent", [24] = "packet_crossed", [25] = "incoming_lookup", [26] = "memory_written",
   [40] = "packet_dropped", [41] = "packet_corrupted",
 }
 local outcomes = {
-  [23] = "sent", [25] = "refused", [26] = "written to memory",
+  [23] = "sent", [24] = "arrived in a page that is lent", [25] = "refused", [26] = "written to memory",
   [40] = "dropped by the fault plan", [41] = "thrown away: wrong checksum",
 }
-local kinds = { [1] = "deliberate update", [2] = "automatic update", [3] = "fetch", [4] = "atomic" }
+local datagram = 32
+local kinds = {
+  [1] = "deliberate update", [2] = "automatic update", [3] = "fetch", [4] = "atomic",
+  [datagram] = "real-time datagram",
+}
 local statuses = {
   [0] = "OK", [-4] = "VERSION", [-5] = "USER_NOT_ALLOWED", [-6] = "NO_SUCH_NODE",
   [-7] = "PROCESS_ID_IN_USE", [-8] = "TOO_MANY_PROCESSES", [-10] = "OUT_OF_MEMORY", [-20] = "DUPLICATE_ID",
@@ -34,6 +38,7 @@ local statuses = {
   [-107] = "FRAME_SOURCE_GONE", [-110] = "UNKNOWN_CHANNEL", [-111] = "BAD_BUDGET",
   [-112] = "NIC_OVERCOMMITTED", [-113] = "DEADLINE_TOO_SHORT", [-114] = "RESERVATION_FULL",
   [-115] = "TOO_MANY_CHANNELS", [-116] = "CHANNEL_TAKEN",
+  [-117] = "OVER_BUDGET", [-92] = "DATAGRAM_LOST",
 }
 
 local f = {
@@ -42,14 +47,15 @@ local f = {
   kind = ProtoField.uint8("vmmc.kind", "Kind", base.DEC, kinds),
   notifies = ProtoField.bool("vmmc.notifies", "Asks for a notification", 8, nil, 0x01),
   last_packet = ProtoField.bool("vmmc.last_packet", "Last packet of the operation", 8, nil, 0x02),
+  lends_page = ProtoField.bool("vmmc.lends_page", "Lends a page", 8, nil, 0x04),
   status = ProtoField.int32("vmmc.status", "Status", base.DEC, statuses),
   from_node = ProtoField.uint16("vmmc.from_node", "From node"),
   to_node = ProtoField.uint16("vmmc.to_node", "To node"),
   from_process = ProtoField.uint32("vmmc.from_process", "From process"),
   to_process = ProtoField.uint32("vmmc.to_process", "To process"),
-  buffer = ProtoField.uint32("vmmc.buffer", "Receive buffer"),
+  buffer = ProtoField.uint32("vmmc.buffer", "Receive buffer, or real-time channel"),
   packet = ProtoField.uint32("vmmc.packet", "Packet of the operation"),
-  page = ProtoField.uint32("vmmc.page", "Incoming page"),
+  page = ProtoField.uint32("vmmc.page", "Incoming page, or the one that is lent"),
   operation = ProtoField.uint64("vmmc.operation", "Operation"),
   offset = ProtoField.uint64("vmmc.offset", "Offset in the buffer"),
   length = ProtoField.uint64("vmmc.length", "Length"),
@@ -91,6 +97,7 @@ local function add_fields(tree, buffer)
   tree:add_le(f.kind, buffer(2, 1))
   tree:add_le(f.notifies, buffer(3, 1))
   tree:add_le(f.last_packet, buffer(3, 1))
+  tree:add_le(f.lends_page, buffer(3, 1))
   local status = tree:add_le(f.status, buffer(4, 4))
   tree:add_le(f.from_node, buffer(8, 2))
   tree:add_le(f.to_node, buffer(10, 2))
@@ -134,13 +141,14 @@ function vmmc.dissector(buffer, pinfo, root)
   end
   local event = buffer(1, 1):uint()
   local kind = kinds[buffer(2, 1):uint()] or "operation"
+  local destination = buffer(2, 1):uint() == datagram and "channel " or "buffer "
   local code = buffer(4, 4):le_int()
   local from = process_name(buffer(8, 2):le_uint(), buffer(12, 4):le_uint())
   local to = process_name(buffer(10, 2):le_uint(), buffer(16, 4):le_uint())
   pinfo.cols.src = from
   pinfo.cols.dst = to
   local title = kind .. " " .. tostring(buffer(32, 8):le_uint64()) .. ", packet " .. buffer(24, 4):le_uint()
-  local text = title .. ": " .. tostring(buffer(48, 8):le_uint64()) .. " bytes for buffer " ..
+  local text = title .. ": " .. tostring(buffer(48, 8):le_uint64()) .. " bytes for " .. destination ..
                buffer(20, 4):le_uint() .. " at " .. tostring(buffer(40, 8):le_uint64()) .. ", " ..
                (outcomes[event] or "event " .. event)
   if event == 25 then text = text .. ": " .. (statuses[code] or tostring(code)) end

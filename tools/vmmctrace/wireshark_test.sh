@@ -10,7 +10,7 @@ dissector=$PWD/tools/vmmctrace/vmmc.lua
 "$PWD/tools/vmmctrace/make_trace" "$TEST_TMPDIR" || exit 1
 cd "$TEST_TMPDIR" || exit 1
 failures=0
-for sample in simulated real wrapped empty; do
+for sample in simulated real wrapped empty datagrams; do
   "$tool" pcapng $sample.vmmctrace -o $sample.pcapng 2> /dev/null || failures=$((failures + 1))
 done
 
@@ -75,6 +75,15 @@ expect 'JSON' 'vmmc' "$(dissect simulated -c 1 -T json | python3 -c '
 import json, sys
 layers = json.load(sys.stdin)[0]["_source"]["layers"]
 print("vmmc" if layers["vmmc"]["vmmc.buffer"] == "5" else layers)')"
+
+# Real-time datagrams.
+expect 'a page that is lent' '24,32,1,7,9' \
+  "$(fields datagrams 'vmmc.lends_page == 1 && vmmc.event == 24' vmmc.event vmmc.kind vmmc.lends_page vmmc.buffer vmmc.page)"
+expect 'what is said of it' 'real-time datagram 1, packet 0: 100 bytes for channel 7 at 0, arrived in a page that is lent' \
+  "$(fields datagrams 'frame.number == 2' _ws.col.Info)"
+expect 'its direction and its way' '0x00000001,1,250' \
+  "$(fields datagrams 'frame.number == 2' frame.packet_flags vmmc.sent_in vmmc.transit)"
+expect 'a fragment that is lost' '6,2' "$(fields datagrams vmmc.lost frame.number vmmc.operation)"
 
 # Another version of the header is said, not guessed at.
 python3 - << 'END'

@@ -17,6 +17,7 @@ int main(int argc, char** argv) try {
   make_sample(Sample::kReal).save(directory + "real.vmmctrace");
   make_sample(Sample::kWrapped).save(directory + "wrapped.vmmctrace");
   make_sample(Sample::kTorn).save(directory + "torn.vmmctrace");
+  make_datagrams().save(directory + "datagrams.vmmctrace");
   make_sample(Sample::kEmpty).save(directory + "empty.vmmctrace");
   const std::uint32_t seed = std::random_device{}();
   std::printf("random.vmmctrace: seed %u\n", seed);

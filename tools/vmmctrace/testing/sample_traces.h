@@ -25,6 +25,10 @@ enum class Sample {
 
 TraceBuilder make_sample(Sample sample);
 
+// Real-time datagrams of channel 7: a page that is lent, one of two fragments, of which the second
+// is dropped, and one that is over the budget.
+TraceBuilder make_datagrams();
+
 // Packets and engines in no order at all: they overlap, are lost, and come twice.
 TraceBuilder make_random(std::uint32_t seed);
 
