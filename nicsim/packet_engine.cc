@@ -221,22 +221,7 @@ void TransferEngine::show(const TraceEntry& written, std::span<const std::byte> 
   for (; first < arrivals_.size() && count < pieces.size(); ++first) {
     pieces[count++] = {arrivals_[first].run.address, arrivals_[first].run.length};
   }
-  instruments_.tap()->passed({.event = static_cast<std::uint8_t>(written.event),
-                              .kind = written.kind,
-                              .flags = written.flags,
-                              .from_node = static_cast<std::uint16_t>(written.peer),
-                              .to_node = static_cast<std::uint16_t>(written.node),
-                              .from_process = written.peer_process,
-                              .to_process = written.process,
-                              .buffer = written.buffer,
-                              .packet = written.packet,
-                              .page = written.page,
-                              .operation = written.operation,
-                              .offset = written.offset,
-                              .length = written.length,
-                              .time = written.time,
-                              .duration = written.duration},
-                             {pieces.data(), count});
+  instruments_.tap()->passed(header_of(written), {pieces.data(), count});
 }
 
 // The fault plan has chosen this packet.
@@ -309,7 +294,7 @@ void TransferEngine::note_stall(Process& sender, const Process& receiver) {
   sender.transfer.noted = true;
   ChannelView::count(sender.channel.counters().notification_stalls);
   const TracedOperation& operation = sender.transfer.traced;
-  if (!instruments_.trace.on() || !is_in_trace(instruments_, operation)) return;
+  if (!is_in_trace(instruments_, operation)) return;
   TraceEntry entry = at_sender(instruments_, operation, TraceEvent::kNotificationStall,
                                TraceEngine::kNotification);
   entry.value = receiver.notifications.waiting();

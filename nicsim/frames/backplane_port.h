@@ -3,12 +3,13 @@
 //
 // The promiscuous port of the backplane: makes frames of the packets that pass, for the rings that
 // want them. A frame is the packet's header (docs/format.md) and its payload, as it was written to
-// memory.
+// memory, or stood in the page that it lends.
 //
 // Threads: used by nicsim's one thread.
 //
 // Invariants
-//   The transfer engine shows its packets to this port while there is a ring, and only then.
+//   The transfer engine and the real-time channels show their packets to this port while there is a
+//   ring, and only then.
 #pragma once
 
 #include <array>

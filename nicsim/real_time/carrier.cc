@@ -32,12 +32,7 @@ Carrier::Carrier(const ChannelMemory& memory, const Budget& budget)
 
 void Carrier::connect(const Route& route) {
   route_ = route;
-  trace_ = {route.instruments,
-            {.from_node = route.from_node,
-             .from_process = route.from_process,
-             .to_node = route.to_node,
-             .to_process = route.to_process,
-             .channel = route.channel}};
+  trace_ = {route.instruments, route.ends};
 }
 
 void Carrier::resume() {
@@ -158,12 +153,12 @@ void Carrier::take(const Outgoing& copy, std::uint64_t now) {
   datagram.sent = std::min(copy.sent, now);
   if (rest_ != kEndless) --rest_;
   entry.traced = trace_.take(datagram.number, datagram.length);
-  admit(entry, numbered);
+  hand_out_or_refuse(entry, numbered);
   ++taken_;
 }
 
 // Hands out what it names, or refuses it.
-void Carrier::admit(UnderWay& entry, bool numbered) {
+void Carrier::hand_out_or_refuse(UnderWay& entry, bool numbered) {
   const Outgoing& datagram = entry.datagram;
   const bool sound = is_sound(datagram);
   if (sound) hand_out(datagram);
@@ -250,17 +245,17 @@ void Carrier::make_packet(std::uint64_t n, std::uint64_t now) {
   UnderWay& datagram = under_way(n);
   const std::uint32_t fragment = datagram.made++;
   if (fragment == 0) datagram.since = now;
-  const DatagramPacket packet = packet_of(datagram, fragment);
+  const DatagramPacket packet = packet_at(datagram, fragment);
   trace_.make(datagram.traced, packet);
   std::optional<FaultPlan::Fault> fault;
   if (route_.faults != nullptr && !route_.faults->empty()) {
-    fault = route_.faults->strike(route_.from_node, route_.to_node);
+    fault = route_.faults->strike(route_.ends.from_node, route_.ends.to_node);
   }
   if (fault) return strike(n, packet, *fault, now);
   arrive(datagram, fragment);
 }
 
-DatagramPacket Carrier::packet_of(const UnderWay& entry, std::uint32_t fragment) const {
+DatagramPacket Carrier::packet_at(const UnderWay& entry, std::uint32_t fragment) const {
   const Outgoing& datagram = entry.datagram;
   const std::uint32_t offset = fragment * wire::kPageSize;
   const std::uint32_t bytes = std::min<std::uint32_t>(datagram.length - offset, wire::kPageSize);
@@ -291,9 +286,11 @@ void Carrier::strike(std::uint64_t n, const DatagramPacket& packet, const FaultP
 void Carrier::arrive(UnderWay& entry, std::uint32_t fragment) {
   const Outgoing& datagram = entry.datagram;
   if (entry.there[fragment]) return;
-  DatagramPacket packet = packet_of(entry, fragment);
-  const std::uint64_t since = trace_.send(entry.traced, packet);
+  DatagramPacket packet = packet_at(entry, fragment);
+  trace_.send(entry.traced, packet);
+  std::uint64_t since = 0;
   if (datagram.place == DatagramPlace::kBuffer) {
+    since = trace_.begin_write(entry.traced);
     std::byte* const target = memory_.arrival_buffer(datagram.target) + packet.offset;
     std::memcpy(target, packet.bytes.data(), packet.bytes.size());
     packet.bytes = {target, packet.bytes.size()};
@@ -344,6 +341,11 @@ void Carrier::publish() {
   if (carried_out_ == before) return;
   memory_.verdict().carried_out.store(carried_out_, std::memory_order_release);
   memory_.ring_if_asleep();
+  // Not before: a record may be what has the trace's file written to.
+  for (std::uint64_t n = before; n < carried_out_; ++n) {
+    if (under_way(n).state == State::kComplete)
+      trace_.complete(under_way(n).traced, wire::Status::kOk);
+  }
 }
 
 void Carrier::publish(const UnderWay& entry) {
@@ -359,7 +361,6 @@ void Carrier::publish(const UnderWay& entry) {
   slot.target = 0;
   slot.tag = lost ? 0 : datagram.tag;
   slot.sequence.store(datagram.number + 1, std::memory_order_release);
-  if (!lost) trace_.complete(entry.traced, wire::Status::kOk);
 }
 
 }  // namespace vmmc::nicsim::real_time

@@ -57,12 +57,8 @@ namespace vmmc::nicsim::real_time {
 class Carrier {
  public:
   struct Route {
-    std::uint32_t from_node = 0;
-    std::uint32_t to_node = 0;
-    FaultPlan* faults = nullptr;  // nullptr: nothing goes wrong
-    std::uint32_t from_process = wire::kAnyProcess;
-    std::uint32_t to_process = wire::kAnyProcess;
-    std::uint32_t channel = 0;           // its id
+    ChannelEnds ends;
+    FaultPlan* faults = nullptr;         // nullptr: nothing goes wrong
     Instruments* instruments = nullptr;  // nullptr: nobody looks
   };
   // `memory` outlives it.
@@ -150,14 +146,14 @@ class Carrier {
 
   Outgoing copy_slot() const;
   void take(const Outgoing& datagram, std::uint64_t now);
-  void admit(UnderWay& entry, bool numbered);
+  void hand_out_or_refuse(UnderWay& entry, bool numbered);
   bool takes_number(std::uint64_t number) const;
   bool is_sound(const Outgoing& datagram) const;
   bool goes_first(std::uint64_t sent, std::uint64_t now);
   bool within_budget(std::uint64_t sent);
   void hand_out(const Outgoing& datagram);
   void make_packet(std::uint64_t n, std::uint64_t now);
-  DatagramPacket packet_of(const UnderWay& datagram, std::uint32_t fragment) const;
+  DatagramPacket packet_at(const UnderWay& datagram, std::uint32_t fragment) const;
   void strike(std::uint64_t n, const DatagramPacket& packet, const FaultPlan::Fault& fault,
               std::uint64_t now);
   void arrive(UnderWay& datagram, std::uint32_t fragment);

@@ -27,7 +27,7 @@ struct Fixture {
         carrier(
             memory,
             {.messages = messages, .period = period, .deadline = kDeadline, .longest = longest}) {
-    carrier.connect({.from_node = 1, .to_node = 0, .faults = &faults});
+    carrier.connect({.ends = {.from_node = 1, .to_node = 0}, .faults = &faults});
   }
   // Whether there was a packet.
   bool packet() {

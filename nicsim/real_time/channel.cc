@@ -82,12 +82,12 @@ std::optional<ChannelDescriptors> RealTimeChannel::connect(Process& sender, std:
   memory_.verdict_part.file.reset();
   sender_ = {&sender, handle};
   taken_ = true;
-  carrier_.connect({.from_node = sender.node,
-                    .to_node = receiver_.process->node,
+  carrier_.connect({.ends = {.from_node = sender.node,
+                             .from_process = sender.id,
+                             .to_node = receiver_.process->node,
+                             .to_process = receiver_.process->id,
+                             .channel = terms_.id},
                     .faults = &instruments.faults,
-                    .from_process = sender.id,
-                    .to_process = receiver_.process->id,
-                    .channel = terms_.id,
                     .instruments = &instruments});
   set_state(wire::ChannelState::kConnected, wire::Status::kOk);
   return result;

@@ -15,10 +15,6 @@ constexpr std::uint64_t kPicosecondsPerNanosecond = 1000;
 
 }  // namespace
 
-bool DatagramTrace::is_in_trace(const TracedDatagram& datagram) const {
-  return instruments_->trace.on() && datagram.generation == instruments_->trace.generation();
-}
-
 // At the sender's node. Time: now.
 TraceEntry DatagramTrace::entry_of(const TracedDatagram& datagram, TraceEvent event,
                                    TraceEngine engine) const {
@@ -110,12 +106,10 @@ void DatagramTrace::write_struck(const TracedDatagram& datagram, const DatagramP
   instruments_->trace.write(entry);
 }
 
-std::uint64_t DatagramTrace::write_sent(const TracedDatagram& datagram,
-                                        const DatagramPacket& packet) {
-  const TraceEntry entry =
-      packet_entry(datagram, packet, TraceEvent::kPacketSent, TraceEngine::kNetworkInterfaceChip);
-  if (is_in_trace(datagram)) instruments_->trace.write(entry);
-  return instruments_->trace.now();
+void DatagramTrace::write_sent(const TracedDatagram& datagram, const DatagramPacket& packet) {
+  if (!is_in_trace(datagram)) return;
+  instruments_->trace.write(
+      packet_entry(datagram, packet, TraceEvent::kPacketSent, TraceEngine::kNetworkInterfaceChip));
 }
 
 // A page: an instant, as nothing has been done.
@@ -131,27 +125,8 @@ void DatagramTrace::write_arrived(const TracedDatagram& datagram, const Datagram
     entry.duration = entry.time - since;
     entry.time = since;
   }
-  if (instruments_->tap() != nullptr) show(entry, packet);
+  if (PacketTap* const tap = instruments_->tap()) tap->passed(header_of(entry), {&packet.bytes, 1});
   if (is_in_trace(datagram)) instruments_->trace.write(entry);
-}
-
-void DatagramTrace::show(const TraceEntry& arrived, const DatagramPacket& packet) const {
-  instruments_->tap()->passed({.event = static_cast<std::uint8_t>(arrived.event),
-                               .kind = arrived.kind,
-                               .flags = arrived.flags,
-                               .from_node = static_cast<std::uint16_t>(arrived.peer),
-                               .to_node = static_cast<std::uint16_t>(arrived.node),
-                               .from_process = arrived.peer_process,
-                               .to_process = arrived.process,
-                               .buffer = arrived.buffer,
-                               .packet = arrived.packet,
-                               .page = arrived.page,
-                               .operation = arrived.operation,
-                               .offset = arrived.offset,
-                               .length = arrived.length,
-                               .time = arrived.time,
-                               .duration = arrived.duration},
-                              {&packet.bytes, 1});
 }
 
 }  // namespace vmmc::nicsim::real_time

@@ -77,35 +77,40 @@ class DatagramTrace {
     return datagram;
   }
   void refuse(const TracedDatagram& datagram, wire::Status status) {
-    if (is_traced(datagram)) [[unlikely]]
+    if (was_traced(datagram)) [[unlikely]]
       write_end(datagram, wire::TraceEvent::kRefused, status);
   }
   // kOk: the receiver can see it.
   void complete(const TracedDatagram& datagram, wire::Status status) {
-    if (is_traced(datagram)) [[unlikely]]
+    if (was_traced(datagram)) [[unlikely]]
       write_end(datagram, wire::TraceEvent::kCompleted, status);
   }
 
   void make(const TracedDatagram& datagram, const DatagramPacket& packet) {
-    if (is_traced(datagram)) [[unlikely]]
+    if (was_traced(datagram)) [[unlikely]]
       write_made(datagram, packet);
   }
   // The fault plan has struck the packet: it is late by `delay` ns, or ends here.
   void delay(const TracedDatagram& datagram, const DatagramPacket& packet, std::uint64_t delay) {
-    if (is_traced(datagram)) [[unlikely]]
+    if (was_traced(datagram)) [[unlikely]]
       write_delayed(datagram, packet, delay);
   }
   void drop(const TracedDatagram& datagram, const DatagramPacket& packet) {
-    if (is_traced(datagram)) [[unlikely]]
+    if (was_traced(datagram)) [[unlikely]]
       write_struck(datagram, packet, wire::TraceEvent::kPacketDropped);
   }
   void corrupt(const TracedDatagram& datagram, const DatagramPacket& packet) {
-    if (is_traced(datagram)) [[unlikely]]
+    if (was_traced(datagram)) [[unlikely]]
       write_struck(datagram, packet, wire::TraceEvent::kPacketCorrupted);
   }
-  // The packet leaves. Returns when, to be handed to arrive().
-  std::uint64_t send(const TracedDatagram& datagram, const DatagramPacket& packet) {
-    return is_seen(datagram) ? write_sent(datagram, packet) : 0;
+  // The packet leaves.
+  void send(const TracedDatagram& datagram, const DatagramPacket& packet) {
+    if (was_traced(datagram)) [[unlikely]]
+      write_sent(datagram, packet);
+  }
+  // When its bytes begin to be written, to be handed to arrive().
+  std::uint64_t begin_write(const TracedDatagram& datagram) const {
+    return is_seen(datagram) ? instruments_->trace.now() : 0;
   }
   // It has arrived; its bytes are where they are to stay.
   void arrive(const TracedDatagram& datagram, const DatagramPacket& packet, std::uint64_t since) {
@@ -114,17 +119,21 @@ class DatagramTrace {
   }
 
  private:
-  bool is_traced(const TracedDatagram& datagram) const { return datagram.generation != 0; }
-  bool is_seen(const TracedDatagram& datagram) const {
-    return is_traced(datagram) || (instruments_ != nullptr && instruments_->tap() != nullptr);
+  // A trace saw it taken, which may be over.
+  static bool was_traced(const TracedDatagram& datagram) { return datagram.generation != 0; }
+  // The trace that is on saw it taken.
+  bool is_in_trace(const TracedDatagram& datagram) const {
+    return instruments_->trace.on() && datagram.generation == instruments_->trace.generation();
   }
-  bool is_in_trace(const TracedDatagram& datagram) const;
+  bool is_seen(const TracedDatagram& datagram) const {
+    return (was_traced(datagram) && is_in_trace(datagram)) ||
+           (instruments_ != nullptr && instruments_->tap() != nullptr);
+  }
   TraceEntry entry_of(const TracedDatagram& datagram, wire::TraceEvent event,
                       wire::TraceEngine engine) const;
   TraceEntry packet_entry(const TracedDatagram& datagram, const DatagramPacket& packet,
                           wire::TraceEvent event, wire::TraceEngine engine) const;
   static void turn_round(TraceEntry& entry);
-  void show(const TraceEntry& arrived, const DatagramPacket& packet) const;
 
   void write_taken(TracedDatagram& datagram, std::uint64_t number);
   void write_end(const TracedDatagram& datagram, wire::TraceEvent event, wire::Status status);
@@ -133,7 +142,7 @@ class DatagramTrace {
                      std::uint64_t delay);
   void write_struck(const TracedDatagram& datagram, const DatagramPacket& packet,
                     wire::TraceEvent event);
-  std::uint64_t write_sent(const TracedDatagram& datagram, const DatagramPacket& packet);
+  void write_sent(const TracedDatagram& datagram, const DatagramPacket& packet);
   void write_arrived(const TracedDatagram& datagram, const DatagramPacket& packet,
                      std::uint64_t since);
 

@@ -240,7 +240,7 @@ TEST_CASE("all packets of a datagram beyond the budget stay behind the others, a
   FaultPlan faults;
   Line greedy({1, 100'000'000, 50'000'000, 1 << 20}, 8);
   Line honest({100, 100'000'000, 60'000'000, 64});
-  greedy.carrier.connect({.from_node = 0, .to_node = 0, .faults = &faults});
+  greedy.carrier.connect({.ends = {.from_node = 0, .to_node = 0}, .faults = &faults});
   nic.engine.add(greedy.carrier);
   nic.engine.add(honest.carrier);
   for (const std::uint64_t ago : {900'000'000, 700'000'000}) {

@@ -145,7 +145,7 @@ TEST_CASE("when something is to be done though nobody sends") {
   Fixture f;
   FaultPlan faults;
   Line line(20'000, 100);
-  line.carrier.connect({.from_node = 0, .to_node = 0, .faults = &faults});
+  line.carrier.connect({.ends = {.from_node = 0, .to_node = 0}, .faults = &faults});
   f.engine.add(line.carrier);
   REQUIRE(faults.add({.action = FaultPlan::Action::kDrop}));
   REQUIRE(line.sender.send_page(8, f.now));

@@ -32,8 +32,9 @@ TEST_CASE("the fields of a page that is lent, of a loss and of a refusal") {
   CHECK(text(2) == one + "packet=0 " + ends + "page=9 length=100 offset=0 last_packet lends_page");
   CHECK(text(3) == one +
                        "packet=0 peer=0 process=2 peer_process=1 buffer=7 page=9 length=100 "
-                       "offset=0 last_packet lends_page");
-  CHECK(text(4) == one + "status=OK " + ends + "page=9 length=0 offset=0 value=0 lends_page");
+                       "offset=0 content=64617461 last_packet lends_page");
+  CHECK(text(4) ==
+        one + "status=OK " + ends + "page=9 length=100 offset=0 value=1000000 lends_page");
   const std::size_t last = trace.records().size() - 1;
   CHECK(text(last - 2).find("status=DATAGRAM_LOST") != std::string::npos);
   CHECK(text(last).find("status=OVER_BUDGET") != std::string::npos);

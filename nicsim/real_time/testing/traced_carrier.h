@@ -26,13 +26,7 @@ struct TracedCarrier {
                 {.messages = messages, .period = 1000, .deadline = kDeadline, .longest = 20'000}) {
     instruments.trace.describe(
         {wire::kRealTime, 1, 4, "none", [this] { return picoseconds += 10; }});
-    carrier.connect({.from_node = kEnds.from_node,
-                     .to_node = kEnds.to_node,
-                     .faults = &instruments.faults,
-                     .from_process = kEnds.from_process,
-                     .to_process = kEnds.to_process,
-                     .channel = kEnds.channel,
-                     .instruments = &instruments});
+    carrier.connect({.ends = kEnds, .faults = &instruments.faults, .instruments = &instruments});
   }
   void start_trace() { REQUIRE(trace.start(Trace::kLeastRecords) == 0); }
   bool packet() {

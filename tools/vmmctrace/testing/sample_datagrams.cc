@@ -1,5 +1,7 @@
 // SPDX-FileCopyrightText: The VMMC authors
 // SPDX-License-Identifier: BSD-3-Clause
+
+#include <cstring>
 #include <utility>
 
 #include "nicsim/wire/status.h"
@@ -18,9 +20,10 @@ class DatagramMaker {
   void take(std::uint64_t length) {
     ++operation_;
     Record record = at_sender(Event::kTaken, Engine::kProcessor);
-    record.length = length;
+    record.length = length_ = length;
     record.value = operation_ + 40;
     add(record);
+    taken_ = time_;
   }
   void send(std::uint32_t packet, std::uint64_t length, std::uint8_t flags) {
     for (const Event event : {Event::kPacketMade, Event::kPacketSent}) {
@@ -38,6 +41,8 @@ class DatagramMaker {
     record.status = static_cast<std::int32_t>(status);
     record.flags = flags;
     if (flags != 0) record.page = 9;
+    record.length = length_;
+    record.value = time_ + kStep - taken_;
     add(record);
   }
 
@@ -52,25 +57,43 @@ class DatagramMaker {
     record.buffer = 7;
     return record;
   }
+  static Engine engine_of(Event event) {
+    switch (event) {
+      case Event::kPacketMade:
+        return Engine::kPacketizer;
+      case Event::kPacketSent:
+        return Engine::kNetworkInterfaceChip;
+      case Event::kMemoryWritten:
+        return Engine::kIncomingDmaEngine;
+      default:
+        return Engine::kBackplane;
+    }
+  }
   Record of_packet(Event event, std::uint32_t packet, std::uint64_t length,
                    std::uint8_t flags) const {
-    const bool crossed = event == Event::kPacketCrossed || event == Event::kPacketDropped;
-    Record record = at_sender(event, crossed ? Engine::kBackplane : Engine::kNetworkInterfaceChip);
+    Record record = at_sender(event, engine_of(event));
     record.packet = packet;
     record.length = length;
     record.offset = packet * 4096;
     record.flags = flags;
     if ((flags & wire::kTraceLendsPage) != 0) record.page = 9;
+    if (event != Event::kPacketSent) {
+      record.content_bytes = 4;
+      std::memcpy(record.content, "data", 4);
+    }
     return record;
   }
   void add(Record record) {
-    record.time = time_ += 250'000;
+    record.time = time_ += kStep;
     trace_.add(record);
   }
 
+  static constexpr std::uint64_t kStep = 250'000;  // ps
   TraceBuilder& trace_;
   std::uint64_t time_ = 0;
   std::uint64_t operation_ = 0;
+  std::uint64_t length_ = 0;  // of the datagram, as of when it was taken:
+  std::uint64_t taken_ = 0;
 };
 
 }  // namespace
