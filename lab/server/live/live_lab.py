@@ -201,6 +201,13 @@ class Page:
         self.say(type="play", request=request, actor=actor, command=command)
         return request
 
+    def start_beside(self, actor, **command):
+        """The same, when the actor has done all before, and until it is ready for what others do."""
+        self.until(lambda: self.actors[actor]["busy"] == 0, "it has nothing to do")
+        request = self.start(actor, **command, start=True)
+        self.until(lambda: self.actors[actor]["started"], f"it has begun to {command['do']}")
+        return request
+
     def answer(self, request):
         while True:
             for each in self.answers:
