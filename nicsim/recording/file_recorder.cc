@@ -143,8 +143,7 @@ void FileRecorder::add(const Record& record) {
 }
 
 void FileRecorder::write_out() {
-  const std::string_view bytes(reinterpret_cast<const char*>(kept_back_.data()),
-                               kept_back_.size());
+  const std::string_view bytes(reinterpret_cast<const char*>(kept_back_.data()), kept_back_.size());
   const int error = intact_ ? platform::write_all(file_.get(), bytes) : 0;
   if (error != 0) {
     intact_ = false;
