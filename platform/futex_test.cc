@@ -12,9 +12,9 @@
 
 #include <cerrno>
 #include <chrono>
-#include <fstream>
 #include <new>
-#include <string>
+
+#include "platform/testing/thread_state.h"
 
 namespace vmmc::platform {
 namespace {
@@ -62,9 +62,8 @@ pid_t start_sleeper(const SharedPage& shared) {
 
 void wait_until_asleep(pid_t child) {
   for (char state = 'R'; state != 'S'; ::usleep(1000)) {
-    std::ifstream file("/proc/" + std::to_string(child) + "/stat");
-    std::string number, name;
-    REQUIRE(static_cast<bool>(file >> number >> name >> state));
+    state = testing::thread_state(child);
+    REQUIRE(state != '\0');
   }
 }
 

@@ -8,13 +8,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "platform/testing/thread_state.h"
 #include "tests/conformance/executors.h"
 #include "vmmc/redirection.h"
 
@@ -282,55 +281,45 @@ TEST_CASE("S11.4 transfers of every kind keep their order, by whichever import t
                          send_in_every_way});
 }
 
-namespace {
-
-// Whether a thread of any process does.
-bool sleeps(pid_t thread) {
-  std::ifstream file("/proc/" + std::to_string(thread) + "/stat");
-  const std::string stat{std::istreambuf_iterator<char>(file), {}};
-  const std::size_t name_end = stat.rfind(')');
-  return name_end != stat.npos && stat.compare(name_end, 3, ") S") == 0;
-}
-
-}  // namespace
-
 TEST_CASE("S11.5 a sleeper is woken by a host send to its word, and not by others") {
   NicsimProcess nicsim;
-  run_processes(nicsim,
-                {[](Part& part) {
-                   attach();
-                   const unsigned char* memory = export_new(kPage, 1);
-                   part.meet();
-                   part.value(0) = static_cast<std::uint64_t>(::gettid());
-                   EXPECT(vmmc_wait_32(reinterpret_cast<const std::uint32_t*>(memory + 64),
-                                       VMMC_EQUAL, 1, VMMC_WAIT_BLOCK, kPatience) == VMMC_OK);
-                   EXPECT(counters().wakeups == 1);
-                   part.meet();
-                   for (std::uint32_t i = 1; i <= 300; ++i) {
-                     EXPECT(vmmc_wait_32(reinterpret_cast<const std::uint32_t*>(memory + 128),
-                                         VMMC_EQUAL, i, VMMC_WAIT_BLOCK, kPatience) == VMMC_OK);
-                     part.value(1) = i;
-                   }
-                 },
-                 [](Part& part) {
-                   attach();
-                   part.meet();
-                   const Proxy proxy = import_by_host(0, 1);
-                   while (part.value(0) == 0) ::usleep(1000);
-                   while (!sleeps(static_cast<pid_t>(part.value(0).load()))) ::usleep(1000);
-                   for (std::uint32_t i = 0; i < 500; ++i) {
-                     send_word(1, proxy.address + 72);
-                     send_word(1, proxy.address + 60);
-                     if (i % 100 == 0) ::usleep(2000);
-                   }
-                   send_word(1, proxy.address + 64);
-                   part.meet();
-                   for (std::uint32_t i = 1; i <= 300; ++i) {
-                     send_word(i, proxy.address + 128);
-                     while (part.value(1) < i) ::usleep(i % 50);
-                   }
-                   EXPECT(counters().nic_executor_sends == 0);
-                 }});
+  run_processes(
+      nicsim,
+      {[](Part& part) {
+         attach();
+         const unsigned char* memory = export_new(kPage, 1);
+         part.meet();
+         part.value(0) = static_cast<std::uint64_t>(::gettid());
+         EXPECT(vmmc_wait_32(reinterpret_cast<const std::uint32_t*>(memory + 64), VMMC_EQUAL, 1,
+                             VMMC_WAIT_BLOCK, kPatience) == VMMC_OK);
+         EXPECT(counters().wakeups == 1);
+         part.meet();
+         for (std::uint32_t i = 1; i <= 300; ++i) {
+           EXPECT(vmmc_wait_32(reinterpret_cast<const std::uint32_t*>(memory + 128), VMMC_EQUAL, i,
+                               VMMC_WAIT_BLOCK, kPatience) == VMMC_OK);
+           part.value(1) = i;
+         }
+       },
+       [](Part& part) {
+         attach();
+         part.meet();
+         const Proxy proxy = import_by_host(0, 1);
+         while (part.value(0) == 0) ::usleep(1000);
+         while (!vmmc::platform::testing::is_asleep(static_cast<pid_t>(part.value(0).load())))
+           ::usleep(1000);
+         for (std::uint32_t i = 0; i < 500; ++i) {
+           send_word(1, proxy.address + 72);
+           send_word(1, proxy.address + 60);
+           if (i % 100 == 0) ::usleep(2000);
+         }
+         send_word(1, proxy.address + 64);
+         part.meet();
+         for (std::uint32_t i = 1; i <= 300; ++i) {
+           send_word(i, proxy.address + 128);
+           while (part.value(1) < i) ::usleep(i % 50);
+         }
+         EXPECT(counters().nic_executor_sends == 0);
+       }});
 }
 
 TEST_CASE("S11.5 several threads that sleep for several words and buffers are all woken") {

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <thread>
 
@@ -84,7 +85,7 @@ TEST_CASE("while nothing comes the thread sleeps") {
   rig.nicsim.produce(cookie, 1);
   wait_for([&] { return recorder.calls() == 1; });
   const std::string task = thread_named("vmmc-notify");
-  wait_for([&] { return asleep(task); });
+  wait_for([&] { return is_asleep(std::stoi(task)); });
   ::usleep(20'000);
   const std::uint64_t before = voluntary_switches(task);
   CHECK(before > 0);
@@ -115,7 +116,7 @@ TEST_CASE("a thread that sleeps is asked for by one byte, a busy one by none") {
       &go);
   const std::uint64_t cookie = rig.add(recorder);
   const std::string task = thread_named("vmmc-notify");
-  wait_for([&] { return asleep(task); });
+  wait_for([&] { return is_asleep(std::stoi(task)); });
   for (std::uint32_t i = 0; i < 100; ++i) rig.nicsim.produce(cookie, i);
   CHECK(rig.nicsim.bytes() <= 2);
   go = true;
@@ -306,12 +307,12 @@ TEST_CASE("after nicsim's end the rest is delivered, and the thread sleeps") {
   CHECK(rig.notifications.unblock() > 0);
   wait_for([&] { return recorder.calls() == 5; });
   const std::string task = thread_named("vmmc-notify");
-  wait_for([&] { return asleep(task); });
+  wait_for([&] { return is_asleep(std::stoi(task)); });
   ::usleep(20'000);
   const std::uint64_t before = voluntary_switches(task);
   ::usleep(100'000);
   CHECK(voluntary_switches(task) == before);
-  CHECK(asleep(task));
+  CHECK(is_asleep(std::stoi(task)));
 }
 
 TEST_CASE("stop waits for the handler, and none runs afterwards") {

@@ -134,7 +134,7 @@ TEST_CASE("while a thread waits for a buffer its notifications are left to it, o
       REQUIRE(wait(rig, cookie, VMMC_FOREVER, &immediate) == VMMC_OK);
       got.push_back(immediate);
     });
-    wait_for([&] { return task != 0 && asleep(std::to_string(task)); });
+    wait_for([&] { return task != 0 && is_asleep(task); });
     for (std::uint32_t i = 0; i < 5; ++i) rig.nicsim.produce(other_cookie, i);
     wait_for([&] { return other.calls() == 5; });
     rig.nicsim.produce(cookie, 50);
@@ -275,7 +275,7 @@ TEST_CASE("a wait ends when its buffer does") {
       task = ::gettid();
       CHECK(wait(rig, cookie, VMMC_FOREVER) == VMMC_ERR_UNKNOWN_EXPORT);
     });
-    wait_for([&] { return task != 0 && asleep(std::to_string(task)); });
+    wait_for([&] { return task != 0 && is_asleep(task); });
     rig.notifications.remove_handler(cookie);
     waiting.join();
     CHECK(wait(rig, cookie, VMMC_FOREVER) == VMMC_ERR_UNKNOWN_EXPORT);

@@ -11,10 +11,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <fstream>
-#include <string>
 #include <vector>
 
+#include "platform/testing/thread_state.h"
 #include "vmmc/internal/notifications/notifications.h"
 #include "vmmc/internal/notifications/testing/fake_nicsim.h"
 
@@ -96,12 +95,6 @@ void wait_for(Condition condition) {
   while (!condition()) ::usleep(200);
 }
 
-inline bool asleep(const std::string& task) {
-  std::ifstream file("/proc/self/task/" + task + "/stat");
-  std::string number, name;
-  char state = 'R';
-  file >> number >> name >> state;
-  return state == 'S';
-}
+using platform::testing::is_asleep;
 
 }  // namespace vmmc::internal::testing
